@@ -1,0 +1,42 @@
+"""The one way a mistake of the user reaches the user: a line that names it, and an exit code."""
+
+import errno
+import sys
+
+
+class UserError(Exception):
+    """What was found, what was expected, and the way out, in one line. Never shown with a traceback."""
+
+
+def os_error_line(error: OSError) -> str:
+    """Puts an operating-system error into one line that names the file and the way out."""
+    where = f"{error.filename}: " if error.filename else ""
+    hint = {
+        errno.ENOSPC: "; free some space or choose a folder on another disk",
+        errno.EACCES: "; choose a folder you may write to, or change its permissions",
+        errno.EROFS: "; choose a folder on a disk that can be written",
+        errno.EDQUOT: "; your disk quota is used up: free some space",
+    }.get(error.errno, "")
+    return f"{where}{error.strerror or error}{hint}"
+
+
+def run_entry(main, argv=None) -> int:
+    """Runs an entry point and turns mistakes of the user into one line on stderr.
+
+    Args:
+        main: function of the argument list, returning None or an exit code.
+        argv: the arguments; None takes those of the process.
+
+    Returns:
+        0 when all went well, 2 for a mistake of the user, 130 after Ctrl-C.
+    """
+    try:
+        return main(sys.argv[1:] if argv is None else argv) or 0
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"error: {os_error_line(error)}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 2

@@ -1,0 +1,134 @@
+"""The one place for device, execution mode, rank, seed and precision, and for the framework's known traps.
+
+Importing this module prepares the environment; it must happen before ``import mindspore``, so ``src/__init__.py``
+does it. Networks never see any of this: they are plain cells, `setup` decides where and how they run.
+"""
+
+import importlib.metadata
+import os
+import random
+from dataclasses import dataclass
+
+from src.errors import UserError
+
+DEVICES = ("Ascend", "GPU", "CPU")
+SUPPORTED = ((2, 7), (2, 10))
+
+
+def mindspore_version() -> tuple[int, ...]:
+    """Installed MindSpore as (major, minor, patch), read without importing it.
+
+    Raises:
+        UserError: MindSpore is not installed.
+    """
+    for package in ("mindspore", "mindspore-ascend", "mindspore-gpu"):
+        try:
+            text = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        return tuple(int("".join(c for c in part if c.isdigit()) or 0) for part in text.split(".")[:3])
+    raise UserError("MindSpore is not installed in this Python; run 'pip install -r requirements.txt'")
+
+
+def _prepare_environment():
+    os.environ.setdefault("GLOG_v", "3")  # MindSpore's warnings speak of its own build, not of the user's job
+    if mindspore_version() >= (2, 9):
+        # 2.9 and 2.10 fall to a reference convolution on AVX-512 hosts, about 100 times slower
+        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+
+
+_prepare_environment()
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where and how this process computes."""
+
+    device_target: str
+    device_id: int
+    mode: str
+    precision: str
+    seed: int
+    rank: int
+    rank_size: int
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes checkpoints, logs and pictures."""
+        return self.rank == 0
+
+
+def available_devices() -> list[str]:
+    """The device targets that this machine and this MindSpore build have, best first."""
+    import logging
+
+    from mindspore import hal
+
+    logger = logging.getLogger("MindSpore")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # it warns about every plug-in that is not there
+    try:
+        return [target for target in DEVICES if hal.is_available(target)]
+    finally:
+        logger.setLevel(level)
+
+
+def _choose_device(target, device_id) -> str:
+    have = available_devices()
+    if target == "auto":
+        target = have[0]
+    if target not in have:
+        version = ".".join(map(str, mindspore_version()))
+        ways = {
+            "GPU": "a MindSpore GPU build exists up to 2.6 only (pip install mindspore-gpu on Linux with CUDA 11)",
+            "Ascend": "it needs an Ascend driver and CANN on this machine ('npu-smi info' must list the card)",
+        }
+        raise UserError(
+            f"option device_target: found {target}, but MindSpore {version} here has only {', '.join(have)}; "
+            f"{ways.get(target, '')}; or use --device_target {have[0]}"
+        )
+    from mindspore import hal
+
+    count = hal.device_count(target)
+    if device_id < 0 or (target != "CPU" and device_id >= count):
+        raise UserError(f"option device_id: found {device_id}, expected 0 to {count - 1}: {target} has {count} here")
+    return target
+
+
+def setup(config) -> Runtime:
+    """Chooses the device, the mode and the seed, and joins the other processes when there are any.
+
+    Args:
+        config: `src.config.RuntimeConfig`.
+
+    Returns:
+        the `Runtime` that the rest of the program reads.
+
+    Raises:
+        UserError: a device that this machine or build lacks.
+    """
+    import mindspore as ms
+    import numpy as np
+
+    target = _choose_device(config.device_target, config.device_id)
+    distributed = config.distributed or bool(os.environ.get("MS_ROLE")) or bool(os.environ.get("RANK_TABLE_FILE"))
+    ms.set_context(mode=ms.GRAPH_MODE if config.mode == "graph" else ms.PYNATIVE_MODE)
+    if target == "CPU":
+        ms.set_device("CPU")
+    elif distributed:  # msrun and the rank table say which device each process takes
+        ms.set_device(target)
+    else:
+        ms.set_device(target, config.device_id)
+    rank, rank_size = 0, 1
+    if distributed:
+        from mindspore import communication
+
+        communication.init("mccl" if target == "CPU" else None)
+        rank, rank_size = communication.get_rank(), communication.get_group_size()
+        ms.set_auto_parallel_context(
+            parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True, device_num=rank_size
+        )
+    random.seed(config.seed)
+    np.random.seed(config.seed)
+    ms.set_seed(config.seed)
+    return Runtime(target, config.device_id, config.mode, config.precision, config.seed, rank, rank_size)
