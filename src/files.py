@@ -1,0 +1,48 @@
+"""Files that are either whole or not there."""
+
+import os
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+TEMPORARY_PREFIX = ".tmp-"
+
+
+@contextmanager
+def atomic_write(path):
+    """Lets the caller write a file that appears under its name only when it is complete.
+
+    Yields a temporary path in the same folder, with the same ending (some writers add one of their own otherwise). When the
+    block ends well, the file is flushed to disk and renamed over `path`; when it raises, the temporary file is removed and
+    whatever stood at `path` before is untouched. Missing parent folders are made.
+
+    After a SIGKILL a file whose name begins with `TEMPORARY_PREFIX` can be left over; nothing reads it.
+
+    Raises:
+        OSError: folder or disk refuse; `filename` is `path`, so that the message names what the user asked for.
+    """
+    path = Path(path)
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:8]}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except OSError as error:
+        if error.errno is None or (error.filename and Path(error.filename) not in (temporary, path)):
+            raise
+        raise type(error)(error.errno, error.strerror, str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(path):
+    """Waits until a file's contents, or a folder's names, are on disk."""
+    if os.name == "nt" and path.is_dir():  # Windows opens no folders
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
