@@ -1,0 +1,105 @@
+"""Content, style and total-variation loss. Each returns its named terms; `StylizationLoss` their weighted total."""
+
+import mindspore as ms
+from mindspore import nn, ops
+
+from src.errors import UserError
+
+
+def gram_matrix(features):
+    """features (N, C, h, w) to their Gram matrices F F^T / (h w), (N, C, C) (Gatys et al. 2016, eq. 3).
+
+    Differs from Gatys: divided by the number of positions, so that images of different sizes compare.
+    """
+    n, c, h, w = features.shape
+    flat = features.reshape((n, c, h * w))
+    # scaled before the product, as the published port does: half precision would overflow after it
+    return ops.matmul(flat / h, flat.swapaxes(1, 2) / w)
+
+
+def image_means(x):
+    """Mean over all but the first axis: (N, ...) to (N,)."""
+    return x.reshape((x.shape[0], -1)).mean(1)
+
+
+def tap_loss(actual, target, normalize, clamp):
+    """Mean squared error of each image, (N, ...) to (N,).
+
+    With `normalize` it is divided by the target's mean square, so that taps and styles of all magnitudes weigh alike;
+    a `clamp` above 0 bounds it, so that a style with next to no energy can't rule the batch.
+    """
+    loss = image_means(ops.square(actual - target))
+    if normalize:
+        loss = loss / (image_means(ops.square(target)) + 1e-8)
+        if clamp > 0:
+            loss = ops.minimum(loss, ops.full_like(loss, clamp))
+    return loss
+
+
+def total_variation(images, norm):
+    """Mean squared or absolute difference of neighbouring pixels of images (N, 3, H, W): a number.
+
+    Johnson et al. 2016, section 3.2; differs from it: a mean rather than a sum, so that it does not depend on the size.
+    """
+    vertical = images[:, :, 1:, :] - images[:, :, :-1, :]
+    horizontal = images[:, :, :, 1:] - images[:, :, :, :-1]
+    if norm == "absolute":
+        return ops.abs(vertical).mean() + ops.abs(horizontal).mean()
+    return ops.square(vertical).mean() + ops.square(horizontal).mean()
+
+
+class StylizationLoss(nn.Cell):
+    """Weighted sum of content, style and total-variation loss (Ghiasi et al. 2017, section 2; weights from `loss`).
+
+    Args:
+        loss: `src.config.LossConfig`.
+        taps: feature layers in the order in which the loss network gives them.
+    """
+
+    def __init__(self, loss, taps):
+        super().__init__()
+        for tap in (*loss.style_taps, *loss.content_taps):
+            if tap not in taps:
+                raise UserError(f"feature layer {tap!r}: the loss network was built for {', '.join(taps)}")
+        self.style_taps = tuple((taps.index(t), w) for t, w in loss.style_taps.items())
+        self.content_taps = tuple((taps.index(t), w) for t, w in loss.content_taps.items())
+        self.content_weight, self.style_weight, self.tv_weight = loss.content_weight, loss.style_weight, loss.tv_weight
+        self.tv_norm, self.normalize, self.clamp = loss.tv_norm, loss.normalize_losses, loss.style_loss_clamp
+        self.names = (
+            "total",
+            "content",
+            "style",
+            "tv",
+            *(f"content_{t}" for t in loss.content_taps),
+            *(f"style_{t}" for t in loss.style_taps),
+        )
+
+    def style_targets(self, features):
+        """Gram matrices (N, C, C) of the style image's features, one a style tap."""
+        grams = ()
+        for i, _ in self.style_taps:
+            grams += (gram_matrix(features[i].astype(ms.float32)),)
+        return grams
+
+    def construct(self, pastiche, pastiche_features, content_features, style_grams):
+        """pastiche (N, 3, H, W) in [0, 1]; features as the loss network gives them; Gram matrices of `style_targets`.
+
+        Returns:
+            the total (a number), and a float32 vector of every term in the order of `names`, unweighted but the total.
+        """
+        content_terms, style_terms = (), ()
+        content, style = 0.0, 0.0
+        for i, weight in self.content_taps:
+            target = content_features[i].astype(ms.float32)
+            term = tap_loss(pastiche_features[i].astype(ms.float32), target, self.normalize, 0.0).mean()
+            content_terms += (term,)
+            content = content + weight * term
+        for k in range(len(self.style_taps)):
+            i, weight = self.style_taps[k]
+            gram = gram_matrix(pastiche_features[i].astype(ms.float32))
+            term = tap_loss(gram, style_grams[k], self.normalize, self.clamp).mean()
+            style_terms += (term,)
+            style = style + weight * term
+        tv = total_variation(pastiche.astype(ms.float32), self.tv_norm)
+        total = self.content_weight * content + self.style_weight * style + self.tv_weight * tv
+        return total, ops.stack((total, content, style, tv, *content_terms, *style_terms))

@@ -1,0 +1,1 @@
+"""Networks: style transfer, style prediction, and the loss networks that judge them."""

@@ -1,0 +1,94 @@
+"""From options to networks."""
+
+from pathlib import Path
+
+from mindspore import nn
+
+from src.errors import UserError
+from src.models.style_prediction import CompactPredictor, InceptionPredictor, StatisticsPredictor
+from src.models.style_transfer import StyleTransferNetwork
+from src.models.vgg import VGG, DistilledVGG19
+
+WEIGHT_FILES = {
+    "vgg16": ("vgg16.ckpt",),
+    "vgg19": ("vgg19.ckpt",),
+    "distilled_vgg19": ("vgg19_distilled_16x.npz", "distilled_vgg19.ckpt"),
+}
+
+
+class StylizationModel(nn.Cell):
+    """Style prediction network and style transfer network together.
+
+    Args:
+        network: the `src.config.NetworkConfig` they were built from, kept for the checkpoint.
+        loss_network: name of the loss network that a statistics predictor reads.
+    """
+
+    def __init__(self, network, loss_network="vgg16"):
+        super().__init__()
+        self.network = network
+        if network.predictor == "inception_v3":
+            self.predictor = InceptionPredictor(network.embedding_dim, network.train_inception)
+        elif network.predictor == "compact":
+            self.predictor = CompactPredictor(network.embedding_dim)
+        else:
+            self.predictor = StatisticsPredictor(network.embedding_dim, loss_network)
+        self.transfer = StyleTransferNetwork(network)
+
+    def construct(self, content, style):
+        """content (N, 3, H, W), style (N, 3, h, w), RGB in [0, 1]. Returns the pastiche (N, 3, H, W) in [0, 1]."""
+        return self.transfer(content, self.predictor(style))
+
+
+def create_model(network, loss_network="vgg16") -> StylizationModel:
+    """A model with new weights. See `StylizationModel`."""
+    return StylizationModel(network, loss_network)
+
+
+def find_loss_weights(loss, search_dir=""):
+    """Path of the loss network's weights: `loss_network_ckpt`, or the file of its usual name in `search_dir`.
+
+    Raises:
+        UserError: there is none; names the files looked for.
+    """
+    if loss.loss_network_ckpt:
+        path = Path(loss.loss_network_ckpt)
+        if not path.is_file():
+            raise UserError(f"option loss_network_ckpt: no such file: {path}")
+        return path
+    names = WEIGHT_FILES[loss.loss_network]
+    for name in names:
+        path = Path(search_dir) / name
+        if search_dir and path.is_file():
+            return path
+    raise UserError(
+        f"no weights for loss network {loss.loss_network}: looked for {' or '.join(names)} in "
+        f"{search_dir or 'no folder'}; name the file with --loss_network_ckpt "
+        "(scripts/convert_weights.py converts torchvision's and MatConvNet's)"
+    )
+
+
+def create_loss_network(loss, search_dir="", taps=None):
+    """The loss network with its weights, frozen.
+
+    Args:
+        loss: `src.config.LossConfig`.
+        search_dir: folder where its weights lie when `loss.loss_network_ckpt` does not say.
+        taps: feature layers, in the order of the outputs; None for all of `loss`, style taps before content taps.
+
+    Raises:
+        UserError: no weights, or weights of something else; a feature layer that the network lacks.
+    """
+    from src.weights.load import load_loss_network_weights
+
+    path = find_loss_weights(loss, search_dir)
+    taps = tuple(dict.fromkeys((*loss.style_taps, *loss.content_taps))) if taps is None else tuple(taps)
+    if loss.loss_network == "distilled_vgg19":
+        cell = DistilledVGG19(taps, loss.lift_taps)
+    else:
+        cell = VGG(19 if loss.loss_network == "vgg19" else 16, taps, loss.pooling)
+    load_loss_network_weights(path, cell)
+    cell.set_train(False)
+    for parameter in cell.get_parameters():
+        parameter.requires_grad = False
+    return cell

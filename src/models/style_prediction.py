@@ -1,0 +1,111 @@
+"""Style prediction networks: style image to style embedding. Three of them behind one interface.
+
+Each has `construct(style (N, 3, H, W) RGB in [0, 1]) -> embedding (N, embedding_dim)`.
+"""
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, nn, ops
+
+from src.models.inception_v3 import InceptionV3
+from src.models.vgg import CHANNELS, DISTILLED_CHANNELS
+
+STATISTICS_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+MIXED_6E_CHANNELS = 768
+STATISTICS_CLIP = 5.0
+
+
+def channel_statistics(features):
+    """Mean and standard deviation of each channel: tuple of (N, C, h, w) to (N, 2 * sum of C)."""
+    values = ()
+    for feature in features:
+        mean = feature.mean((2, 3), keep_dims=True)
+        # the small term keeps the square root's gradient finite where a channel is constant
+        deviation = ops.sqrt(ops.square(feature - mean).mean((2, 3)) + 1e-6)
+        values += (mean.squeeze((2, 3)), deviation)
+    return ops.concat(values, 1)
+
+
+class InceptionPredictor(nn.Cell):
+    """The paper's: Inception-v3 to Mixed_6e, mean over space, a dense layer (Ghiasi et al. 2017, section 2.2)."""
+
+    def __init__(self, embedding_dim, train_inception):
+        super().__init__()
+        self.inception = InceptionV3(trainable=train_inception)
+        self.dense = nn.Dense(MIXED_6E_CHANNELS, embedding_dim)
+
+    def construct(self, style):
+        return self.dense(self.inception(style).mean((2, 3)))
+
+
+class CompactPredictor(nn.Cell):
+    """Embeds from pixels with few weights and no pretrained ones (2 MB).
+
+    Five stages of 3x3 convolutions, a stride of 2 before all but the first; the mean and standard deviation of every
+    channel of every stage go through two dense layers. Differs from the paper, which takes the mean of one deep layer:
+    statistics of shallow layers are what Gram matrices are made of, and they train without pretraining. No
+    normalisation anywhere: it would remove the very statistics.
+    """
+
+    CHANNELS = (16, 32, 64, 96, 128)
+
+    def __init__(self, embedding_dim):
+        super().__init__()
+        stages, in_channels = [], 3
+        for position, channels in enumerate(self.CHANNELS):
+            first = nn.Conv2d(
+                in_channels, channels, 3, 2 if position else 1, "pad", 1, has_bias=True, weight_init="he_normal"
+            )
+            second = nn.Conv2d(channels, channels, 3, 1, "pad", 1, has_bias=True, weight_init="he_normal")
+            stages.append(nn.SequentialCell(first, nn.ReLU(), second, nn.ReLU()))
+            in_channels = channels
+        self.stages = nn.CellList(stages)
+        self.hidden = nn.Dense(2 * sum(self.CHANNELS), 256, weight_init="he_normal", activation="relu")
+        self.dense = nn.Dense(256, embedding_dim)
+
+    def construct(self, style):
+        x = style * 2.0 - 1.0
+        features = ()
+        for stage in self.stages:
+            x = stage(x)
+            features += (x,)
+        return self.dense(self.hidden(channel_statistics(features)))
+
+
+class StatisticsPredictor(nn.Cell):
+    """Embeds from the channel statistics of a loss network's features.
+
+    Differs from the paper: the statistics of relu1_1 .. relu5_1 are standardised over the training styles, clipped at
+    5, and go through two dense layers. It learns in minutes where a predictor from pixels needs days, so it is the
+    teacher for the compact one. The loss network is not part of its checkpoint; `attach` brings it.
+
+    Args:
+        loss_network: name of the loss network, for the number of channels.
+    """
+
+    def __init__(self, embedding_dim, loss_network):
+        super().__init__()
+        channels = DISTILLED_CHANNELS if loss_network == "distilled_vgg19" else CHANNELS
+        count = 2 * sum(channels)
+        self.center = Parameter(np.zeros(count, np.float32), name="center", requires_grad=False)
+        self.scale = Parameter(np.ones(count, np.float32), name="scale", requires_grad=False)
+        self.hidden = nn.Dense(count, 256, weight_init="he_normal", activation="relu")
+        self.dense = nn.Dense(256, embedding_dim)
+        self.features = ()
+
+    def attach(self, loss_network):
+        """Sets the loss network whose outputs are `STATISTICS_TAPS`; a tuple keeps it out of the parameters."""
+        self.features = (loss_network,)
+
+    def standardise_over(self, statistics):
+        """Takes center and scale from the statistics (number of styles, 2 * channels) of the training styles."""
+        self.center.set_data(ms.Tensor(statistics.mean(0), ms.float32))
+        self.scale.set_data(ms.Tensor(statistics.std(0) + 1e-3, ms.float32))
+
+    def embed_statistics(self, statistics):
+        """Raw statistics (N, 2 * channels) to embeddings (N, embedding_dim)."""
+        standard = ops.clamp((statistics - self.center) / self.scale, -STATISTICS_CLIP, STATISTICS_CLIP)
+        return self.dense(self.hidden(standard))
+
+    def construct(self, style):
+        return self.embed_statistics(channel_statistics(self.features[0](style)))

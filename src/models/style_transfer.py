@@ -1,0 +1,131 @@
+"""Style transfer network: content image and style embedding to pastiche."""
+
+from mindspore import nn, ops
+
+from src.models.layers import Convolution, Upsample2x
+from src.models.normalization import InstanceNorm
+
+RESIDUAL_BLOCKS = 5
+
+
+def layer_channels(width):
+    """Channels of the three contract layers and of the residual blocks (the last of the three), at a width."""
+    return tuple(max(1, round(c * width)) for c in (32, 64, 128))
+
+
+class ContractLayer(nn.Cell):
+    """Convolution, instance norm without the style, ReLU."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride, network):
+        super().__init__()
+        self.conv = Convolution(in_channels, out_channels, kernel_size, stride, network.padding, network.conv_bias)
+        self.norm = InstanceNorm(out_channels, affine=True)
+
+    def construct(self, x):
+        return ops.relu(self.norm(self.conv(x)))
+
+
+class ResidualBlock(nn.Cell):
+    """x + (conv, conditional instance norm, ReLU, conv, conditional instance norm)(x)."""
+
+    def __init__(self, channels, network):
+        super().__init__()
+        self.conv1 = Convolution(channels, channels, 3, 1, network.padding, network.conv_bias)
+        self.norm1 = InstanceNorm(channels, network.norm_affine)
+        self.conv2 = Convolution(channels, channels, 3, 1, network.padding, network.conv_bias)
+        self.norm2 = InstanceNorm(channels, network.norm_affine)
+
+    def construct(self, x, gamma1, beta1, gamma2, beta2):
+        y = ops.relu(self.norm1(self.conv1(x), gamma1, beta1))
+        return x + self.norm2(self.conv2(y), gamma2, beta2)
+
+
+class ExpandLayer(nn.Cell):
+    """Enlargement by 2 (or none), convolution, conditional instance norm; the activation is the caller's."""
+
+    def __init__(self, in_channels, out_channels, kernel_size, network, enlarge):
+        super().__init__()
+        self.upsample = Upsample2x(network.upsampling) if enlarge else None
+        self.conv = Convolution(in_channels, out_channels, kernel_size, 1, network.padding, network.conv_bias)
+        self.norm = InstanceNorm(out_channels, network.norm_affine)
+
+    def construct(self, x, gamma, beta):
+        if self.upsample is not None:
+            x = self.upsample(x)
+        return self.norm(self.conv(x), gamma, beta)
+
+
+class StyleTransferNetwork(nn.Cell):
+    """Ghiasi et al. 2017, table 1 of the appendix, and the linear heads that feed its normalisations.
+
+    ============  ==============================  ====================  =====
+    layer         operation                       output                norm
+    ============  ==============================  ====================  =====
+    contract1     9x9 convolution                 32 x H x W            own
+    contract2     3x3 convolution, stride 2       64 x H/2 x W/2        own
+    contract3     3x3 convolution, stride 2       128 x H/4 x W/4       own
+    residual1..5  two 3x3 convolutions            128 x H/4 x W/4       style
+    upsample1     x2, 3x3 convolution             64 x H/2 x W/2        style
+    upsample2     x2, 3x3 convolution             32 x H x W            style
+    output        9x9 convolution, sigmoid/tanh   3 x H x W             style
+    ============  ==============================  ====================  =====
+
+    Channels but the 3 are multiplied by `network.width`. `heads` maps the embedding to all gammas, then all betas, in
+    the order of the layers above (1,379 of each at width 1).
+
+    Args:
+        network: `src.config.NetworkConfig`.
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        c1, c2, c3 = layer_channels(network.width)
+        self.tanh = network.output == "tanh"
+        self.contract1 = ContractLayer(3, c1, 9, 1, network)
+        self.contract2 = ContractLayer(c1, c2, 3, 2, network)
+        self.contract3 = ContractLayer(c2, c3, 3, 2, network)
+        self.residual1 = ResidualBlock(c3, network)
+        self.residual2 = ResidualBlock(c3, network)
+        self.residual3 = ResidualBlock(c3, network)
+        self.residual4 = ResidualBlock(c3, network)
+        self.residual5 = ResidualBlock(c3, network)
+        self.upsample1 = ExpandLayer(c3, c2, 3, network, enlarge=True)
+        self.upsample2 = ExpandLayer(c2, c1, 3, network, enlarge=True)
+        self.output = ExpandLayer(c1, 3, 9, network, enlarge=False)
+        sizes = [c3] * (2 * RESIDUAL_BLOCKS) + [c2, c1, 3]
+        self.bounds = [0]
+        for size in sizes:
+            self.bounds.append(self.bounds[-1] + size)
+        total = self.bounds[-1]
+        # a new network starts as plain instance norm (gamma 1, beta 0), moved a little by the embedding
+        self.heads = nn.Dense(network.embedding_dim, 2 * total, weight_init="normal", bias_init="zeros")
+        self.heads.bias[:total] = 1.0
+        self.total = total
+
+    def style_parameters(self, embedding):
+        """embedding (N, embedding_dim) to one (gamma, beta) pair of (N, C) a conditional layer, in their order."""
+        values = self.heads(embedding)
+        pairs = ()
+        for i in range(len(self.bounds) - 1):
+            low, high = self.bounds[i], self.bounds[i + 1]
+            pairs += ((values[:, low:high], values[:, self.total + low : self.total + high]),)
+        return pairs
+
+    def construct(self, content, embedding):
+        """content (N, 3, H, W) RGB in [0, 1], H and W multiples of 4; embedding (N, embedding_dim).
+
+        Returns:
+            pastiche (N, 3, H, W) RGB in [0, 1].
+        """
+        p = self.style_parameters(embedding)
+        x = content * 2.0 - 1.0 if self.tanh else content
+        x = self.contract3(self.contract2(self.contract1(x)))
+        x = self.residual1(x, p[0][0], p[0][1], p[1][0], p[1][1])
+        x = self.residual2(x, p[2][0], p[2][1], p[3][0], p[3][1])
+        x = self.residual3(x, p[4][0], p[4][1], p[5][0], p[5][1])
+        x = self.residual4(x, p[6][0], p[6][1], p[7][0], p[7][1])
+        x = self.residual5(x, p[8][0], p[8][1], p[9][0], p[9][1])
+        x = ops.relu(self.upsample1(x, p[10][0], p[10][1]))
+        x = ops.relu(self.upsample2(x, p[11][0], p[11][1]))
+        x = self.output(x, p[12][0], p[12][1])
+        return (ops.tanh(x) + 1.0) * 0.5 if self.tanh else ops.sigmoid(x)

@@ -1,0 +1,163 @@
+"""Loss networks: VGG-16, VGG-19 and a distilled VGG-19. One pass an image gives every feature layer that is asked for."""
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.common.initializer import initializer
+
+from src.errors import UserError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+CHANNELS = (64, 128, 256, 512, 512)
+DISTILLED_BLOCKS = (2, 2, 4, 4, 1)
+DISTILLED_CHANNELS = (16, 32, 64, 128, 128)
+
+
+def layer_names(blocks):
+    """Names of the convolutions after which a feature layer exists, in order: "1_1", "1_2", "2_1", ..."""
+    return [f"{b}_{i}" for b, count in enumerate(blocks, 1) for i in range(1, count + 1)]
+
+
+def check_taps(taps, names, network):
+    """Raises a UserError naming the first feature layer that the network lacks."""
+    known = [f"relu{name}" for name in names]
+    for tap in taps:
+        if tap not in known:
+            raise UserError(f"feature layer {tap!r}: {network} has {', '.join(known)}")
+
+
+class LossNetwork(nn.Cell):
+    """A stack of 3x3 convolutions and pools, cut after the deepest feature layer asked for.
+
+    Args:
+        taps: names of feature layers, "relu3_3"; the outputs come in this order.
+        network: its name, for errors.
+        blocks: convolutions in each block.
+        channels: channels of each block.
+        pooling: "average" (Gatys et al. 2016) or "max" (as the network was trained), 2x2 with stride 2.
+        bias: whether the convolutions have one.
+        reflect: pad by reflection rather than with zeros.
+    """
+
+    def __init__(self, taps, network, blocks, channels, pooling, bias, reflect):
+        super().__init__()
+        names = layer_names(blocks)
+        check_taps(taps, names, network)
+        self.taps = tuple(taps)
+        depth = max(names.index(tap[4:]) for tap in taps) + 1
+        layers, in_channels = [], 3
+        for position, name in enumerate(names[:depth]):
+            block = int(name[0]) - 1
+            first = name.endswith("_1")
+            pool = pooling if first and block else None
+            output = self.taps.index(f"relu{name}") if f"relu{name}" in self.taps else -1
+            layer = LossLayer(in_channels, channels[block], pool, bias, reflect, output)
+            setattr(self, f"conv{name}", layer)  # names its parameters conv1_1.weight, ...
+            layers.append(layer)
+            in_channels = channels[block]
+        self.layers = tuple(layers)
+        # where each feature layer lies among those met on the way down
+        met = [layer.output for layer in layers if layer.output >= 0]
+        self.order = [met.index(i) for i in range(len(self.taps))]
+
+    def prepare(self, images):
+        """The input that the first convolution was trained on, from RGB in [0, 1]."""
+        raise NotImplementedError
+
+    def construct(self, images):
+        """images (N, 3, H, W) RGB in [0, 1]. Returns a tuple of features (N, C, h, w), one a tap."""
+        x = self.prepare(images)
+        features = ()
+        for layer in self.layers:
+            x = layer(x)
+            if layer.output >= 0:
+                features += (x,)
+        ordered = ()
+        for i in self.order:
+            ordered += (features[i],)
+        return ordered
+
+
+class LossLayer(nn.Cell):
+    """Pool (before a block's first convolution), 3x3 convolution, ReLU."""
+
+    def __init__(self, in_channels, out_channels, pool, bias, reflect, output):
+        super().__init__()
+        self.output = output
+        self.pool = {
+            None: None,
+            "average": nn.AvgPool2d(2, 2),
+            "max": nn.MaxPool2d(2, 2),
+        }[pool]
+        self.mirror = ops.MirrorPad("REFLECT") if reflect else None
+        self.border = Tensor(((0, 0), (0, 0), (1, 1), (1, 1)), ms.int64)
+        self.weight = Parameter(initializer("he_normal", (out_channels, in_channels, 3, 3)), name="weight")
+        self.bias = Parameter(initializer("zeros", (out_channels,)), name="bias") if bias else None
+        self.convolve = ops.Conv2D(out_channels, 3, pad_mode="pad", pad=0 if reflect else 1)
+
+    def construct(self, x):
+        if self.pool is not None:
+            x = self.pool(x)
+        if self.mirror is not None:
+            x = self.mirror(x, self.border)
+        x = self.convolve(x, self.weight)
+        if self.bias is not None:
+            x = ops.bias_add(x, self.bias)
+        return ops.relu(x)
+
+
+class VGG(LossNetwork):
+    """VGG-16 or VGG-19 (Simonyan and Zisserman 2014) up to the deepest feature layer asked for.
+
+    `mean` and `std` (1, 3, 1, 1) are the input's normalisation, ImageNet's unless the weights bring their own.
+    """
+
+    def __init__(self, depth, taps, pooling="average", bias=True):
+        super().__init__(taps, f"vgg{depth}", BLOCKS[depth], CHANNELS, pooling, bias, reflect=False)
+        shape = (1, 3, 1, 1)
+        self.mean = Parameter(np.array(IMAGENET_MEAN, np.float32).reshape(shape), name="mean", requires_grad=False)
+        self.std = Parameter(np.array(IMAGENET_STD, np.float32).reshape(shape), name="std", requires_grad=False)
+
+    def prepare(self, images):
+        return (images - self.mean) / self.std
+
+
+class DistilledVGG19(LossNetwork):
+    """VGG-19 up to relu5_1 with a quarter of its channels, distilled for style transfer (Wang et al., CVPR 2020).
+
+    Its own 1x1 convolution prepares the input; it pads by reflection and takes the maximum when it pools.
+
+    Args:
+        lift: bring feature layers relu1_1 .. relu5_1 to the width of the full VGG-19 (1x1 convolution, ReLU).
+    """
+
+    def __init__(self, taps, lift=False):
+        super().__init__(
+            taps, "distilled_vgg19", DISTILLED_BLOCKS, DISTILLED_CHANNELS, "max", bias=True, reflect=True
+        )
+        self.preprocess = nn.Conv2d(3, 3, 1, has_bias=True)
+        self.lifts = None
+        if lift:
+            lifts = []
+            for tap in self.taps:
+                if not tap.endswith("_1"):
+                    raise UserError(f"option lift_taps: only relu1_1 .. relu5_1 can be lifted, found {tap!r}")
+                block = int(tap[4]) - 1
+                cell = nn.Conv2d(DISTILLED_CHANNELS[block], CHANNELS[block], 1, has_bias=True)
+                setattr(self, f"aux{tap[4:]}", cell)
+                lifts.append(cell)
+            self.lifts = tuple(lifts)
+
+    def prepare(self, images):
+        return self.preprocess(images)
+
+    def construct(self, images):
+        features = super().construct(images)
+        if self.lifts is None:
+            return features
+        lifted = ()
+        for i, lift in enumerate(self.lifts):
+            lifted += (ops.relu(lift(features[i])),)
+        return lifted

@@ -1,0 +1,112 @@
+"""Checkpoints of this project: a MindSpore .ckpt of parameters by name, with the options in it as JSON."""
+
+import json
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+
+from src.errors import UserError
+from src.files import atomic_write
+
+METADATA = "metadata"
+FORMAT = "style-transfer/1"
+
+
+def to_arrays(cell) -> dict:
+    """Parameters of a cell by name, as float32 or integer arrays."""
+    return {name: parameter.asnumpy() for name, parameter in cell.parameters_and_names()}
+
+
+def save_checkpoint(path, params, metadata, half=False):
+    """Writes parameters and metadata to a file that is whole or absent.
+
+    Args:
+        path: file to write, ending in .ckpt.
+        params: {name: array}, or a cell.
+        metadata: what JSON can hold; `network` (the options of the model) is expected by `src.weights.load`.
+        half: store float32 as float16, half the size.
+
+    Raises:
+        OSError: the disk is full, or the folder can't be written.
+    """
+    arrays = params if isinstance(params, dict) else to_arrays(params)
+    entries = []
+    for name, array in arrays.items():
+        array = np.asarray(array)
+        if half and array.dtype == np.float32:
+            array = array.astype(np.float16)
+        entries.append({"name": name, "data": ms.Tensor(array)})
+    extra = {METADATA: json.dumps({"format": FORMAT, **metadata})}
+    with atomic_write(path) as temporary:
+        try:
+            ms.save_checkpoint(entries, str(temporary), append_dict=extra)
+        except RuntimeError as error:  # MindSpore wraps the operating system's error in its own words
+            cause = error.__cause__ or error.__context__
+            raise cause if isinstance(cause, OSError) else OSError(f"{path}: {error}") from error
+
+
+def read_checkpoint(path):
+    """Reads any MindSpore checkpoint.
+
+    Returns:
+        ({name: array}, metadata), the metadata None when the file is not of this project. Half precision comes back as
+        float32.
+
+    Raises:
+        UserError: no such file, or not a MindSpore checkpoint.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"checkpoint {path}: no such file")
+    if not path.stat().st_size:
+        raise UserError(f"checkpoint {path}: the file is empty; copy or download it again")
+    try:
+        loaded = ms.load_checkpoint(str(path))
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise UserError(
+            f"checkpoint {path}: not a MindSpore checkpoint, or damaged; expected a .ckpt file "
+            f"({str(error).splitlines()[0][:120]})"
+        ) from None
+    text = loaded.pop(METADATA, None)
+    arrays = {}
+    for name, value in loaded.items():
+        array = value.asnumpy() if hasattr(value, "asnumpy") else np.asarray(value)
+        arrays[name] = array.astype(np.float32) if array.dtype == np.float16 else array
+    try:
+        metadata = json.loads(text) if isinstance(text, str) else None
+    except ValueError:
+        metadata = None
+    return arrays, metadata
+
+
+def load_into(cell, params, where, prefix="", ignore=()):
+    """Sets every parameter of a cell from arrays, strictly.
+
+    Args:
+        cell: the network.
+        params: {name: array}.
+        where: the file they came from, for errors.
+        prefix: what the names in `params` begin with.
+        ignore: names (without the prefix), or beginnings of names ending in ".", that `params` may hold and the cell
+            doesn't.
+
+    Raises:
+        UserError: a parameter is missing, has another shape, or is not the cell's.
+    """
+    wanted = dict(cell.parameters_and_names())
+    for name, parameter in wanted.items():
+        if prefix + name not in params:
+            raise UserError(f"checkpoint {where}: parameter {prefix + name} is missing, expected shape {parameter.shape}")
+        found = params[prefix + name].shape
+        if tuple(found) != tuple(parameter.shape):
+            raise UserError(
+                f"checkpoint {where}: parameter {prefix + name} has shape {tuple(found)}, expected {parameter.shape}"
+            )
+    for name in params:
+        if name.startswith(prefix) and name[len(prefix) :] not in wanted:
+            short = name[len(prefix) :]
+            if not any(short == i or (i.endswith(".") and short.startswith(i)) for i in ignore):
+                raise UserError(f"checkpoint {where}: parameter {name} is none of this network's; is it another network?")
+    for name, parameter in wanted.items():
+        parameter.set_data(ms.Tensor(np.ascontiguousarray(params[prefix + name]), parameter.dtype))
