@@ -1,0 +1,256 @@
+"""Batches of content and style images for training: two streams of files, shuffled and drawn apart from each other.
+
+    position p of a stream -> epoch, place in it -> file -> encoded bytes -> decode -> crop, flip, colours -> batch
+    \\___________ schedule: numpy, from the seed alone ___________/   \\_________ MindData, in C++ _________/
+
+Global position = (step * rank_size + rank) * batch_size + place in the batch, so the ranks share each epoch out among
+themselves. Nothing is remembered from one step to the next: any step can be the first.
+"""
+
+import functools
+import io
+import logging
+import multiprocessing
+import threading
+
+import mindspore.dataset as ds
+import mindspore.dataset.vision as vision
+import numpy as np
+from PIL import Image
+
+from src.data import transforms
+from src.data.images import read_image
+from src.data.scan import scan_folder, style_weights
+from src.errors import UserError
+
+logger = logging.getLogger("style_transfer")
+_CONTENT, _STYLE = 0, 1
+_PIPELINE_DEPTH = 64  # steps searched for the file that broke the pipeline; more than it ever reads ahead
+
+
+class _Stream:
+    """The files of one kind, in the order that the seed gives them, and what is drawn about each."""
+
+    def __init__(self, files, skipped, weights, key, draw, target):
+        """
+        Args:
+            files: `SourceFile`s, sorted.
+            skipped: how many files the scan left out.
+            weights: sampling weight a file, or None for each file once an epoch.
+            key: two numbers, seed and stream, that begin the key of every random generator.
+            draw: function of a numpy generator, gives a `transforms.Draw`.
+            target: short side in pixels that is always enough for the crops.
+        """
+        self.files, self.skipped = files, skipped
+        self._weights, self._key, self._draw, self._target = weights, key, draw, target
+        self._broken, self._odd = set(), set()
+        self._lock = threading.Lock()
+        self._order = functools.lru_cache(maxsize=4)(self._make_order)
+
+    def __len__(self):
+        return len(self.files)
+
+    def _make_order(self, epoch):
+        generator = np.random.default_rng((*self._key, 0, epoch))
+        count = len(self.files)
+        if self._weights is None:
+            return generator.permutation(count)
+        # evenly spaced points on the cumulated weights: each file comes up its expected number of times, give or take one
+        cumulated = np.cumsum(self._weights)
+        points = (np.arange(count) + generator.random()) * (cumulated[-1] / count)
+        return generator.permutation(np.searchsorted(cumulated, points, side="right").clip(max=count - 1))
+
+    def index(self, position) -> int:
+        """Which file stands at a position, files found to be broken replaced by the next one."""
+        epoch, place = divmod(position, len(self.files))
+        index = int(self._order(epoch)[place])
+        for _ in range(len(self.files)):
+            if index not in self._broken:
+                return index
+            index = (index + 1) % len(self.files)
+        raise UserError(f"every image beside {self.files[0].path} has become unreadable; are the files still there?")
+
+    def draw(self, position) -> transforms.Draw:
+        """What chance decides about the image at a position."""
+        return self._draw(np.random.default_rng((*self._key, 1, position)))
+
+    def encoded(self, position) -> np.ndarray:
+        """The image at a position as the bytes of a file that MindData's decoder reads right, uint8 (n,)."""
+        while True:
+            index = self.index(position)
+            try:
+                return self._read(index)
+            except (UserError, OSError) as error:
+                self._give_up(index, error)
+
+    def check(self, position) -> bool:
+        """Whether MindData decodes the image at a position. When not: read otherwise from now on, or not at all."""
+        index = self.index(position)
+        try:
+            vision.Decode()(self.encoded(position))
+            return True
+        except RuntimeError as error:
+            if index in self._odd:
+                self._give_up(index, error)
+            else:
+                self._odd.add(index)
+            return False
+
+    def _read(self, index):
+        file = self.files[index]
+        reducible = file.jpeg and min(file.width, file.height) >= 2 * self._target
+        if file.plain and not reducible and index not in self._odd:
+            return np.fromfile(file.path, np.uint8)
+        bitmap = io.BytesIO()
+        Image.fromarray(read_image(file.path, at_least=self._target)).save(bitmap, "BMP")
+        return np.frombuffer(bitmap.getbuffer(), np.uint8)
+
+    def _give_up(self, index, error):
+        with self._lock:
+            if index in self._broken:
+                return
+            self._broken.add(index)
+            self.skipped += 1
+        logger.warning("skipped %s: %s", self.files[index].path, str(error).strip().splitlines()[0])
+
+
+class PairedImages:
+    """Content and style images in random pairs, the same for the same seed whatever the number of workers.
+
+    Args:
+        data: `src.config.DataConfig`.
+        seed: whole number.
+        rank: of this process.
+        rank_size: number of processes that share the images out.
+
+    Raises:
+        UserError: a folder is missing or has no usable image, or an option of `data` makes no sense.
+    """
+
+    def __init__(self, data, seed, rank=0, rank_size=1):
+        _check_options(data)
+        self._data, self._rank, self._rank_size = data, rank, rank_size
+        seed &= 0xFFFFFFFF  # keys of numpy generators are not negative
+        files, skipped = scan_folder(data.content_path, "content_path", data.min_side)
+        draw = functools.partial(transforms.draw_content, data=data)
+        target = round(data.image_size * data.content_resize)
+        self._content = _Stream(files, skipped, None, (seed, _CONTENT), draw, target)
+        files, skipped = scan_folder(data.style_path, "style_path", data.min_side)
+        weights = style_weights(files, data.style_path, data.style_kinds)
+        draw = functools.partial(transforms.draw_style, data=data)
+        target = round(data.image_size * data.style_resize_max)
+        self._style = _Stream(files, skipped, weights, (seed, _STYLE), draw, target)
+
+    @property
+    def content_count(self) -> int:
+        """Usable content images found at the start."""
+        return len(self._content)
+
+    @property
+    def style_count(self) -> int:
+        """Usable style images found at the start."""
+        return len(self._style)
+
+    @property
+    def skipped(self) -> int:
+        """Files that could not be used so far, of both kinds."""
+        return self._content.skipped + self._style.skipped
+
+    def _positions(self, step):
+        first = (step * self._rank_size + self._rank) * self._data.batch_size
+        return range(first, first + self._data.batch_size)
+
+    def batch_files(self, step):
+        """The files of a step's batch on this rank: (content paths, style paths), in the order of the batch."""
+        positions = self._positions(step)
+        return tuple([s.files[s.index(p)].path for p in positions] for s in (self._content, self._style))
+
+    def batches(self, start_step, stop_step):
+        """Yields the batches of steps start_step to stop_step - 1.
+
+        Yields:
+            (content, style), each a float32 `mindspore.Tensor` (batch_size, 3, image_size, image_size) in [0, 1], RGB.
+        """
+        step = start_step
+        while step < stop_step:
+            iterator = self._pipeline(step, stop_step).create_tuple_iterator(num_epochs=1)
+            try:
+                for batch in iterator:
+                    yield tuple(batch)
+                    step += 1
+            except RuntimeError:
+                if not self._repair(step):
+                    raise
+            finally:
+                iterator.stop()
+
+    def _pipeline(self, start_step, stop_step):
+        workers = min(self._data.num_parallel_workers, multiprocessing.cpu_count())  # MindData refuses more
+        ds.config.set_prefetch_size(self._data.prefetch)
+        size = self._data.batch_size
+        positions = _Positions(self._positions, start_step, stop_step, size)
+        rows = ds.GeneratorDataset(positions, ["position"], shuffle=False, num_parallel_workers=1)
+        columns = ["content", "style"]
+        # Called from Python one operation at a time, MindData keeps other Python threads waiting, so the costly ones (decode,
+        # conversion to float) are stages of their own, which run beside Python.
+        rows = rows.map(self._load, ["position"], ["content", "content_draw", "style", "style_draw"],
+                        num_parallel_workers=workers)  # fmt: skip
+        for column in columns:
+            rows = rows.map(vision.Decode(), column, num_parallel_workers=workers)
+        rows = rows.map(self._transform, ["content", "content_draw", "style", "style_draw"], columns,
+                        num_parallel_workers=workers)  # fmt: skip
+        for column in columns:
+            rows = rows.map(vision.ToTensor(), column, num_parallel_workers=workers)
+        return rows.project(columns).batch(size, drop_remainder=True)
+
+    def _load(self, position):
+        row = []
+        for stream in (self._content, self._style):
+            row += [stream.encoded(int(position)), np.array(stream.draw(int(position)))]
+        return tuple(row)
+
+    def _transform(self, content, content_draw, style, style_draw):
+        size = self._data.image_size
+        return tuple(
+            transforms.apply(image, transforms.Draw(*draw.tolist()), size)
+            for image, draw in ((content, content_draw), (style, style_draw))
+        )
+
+    def _repair(self, step) -> bool:
+        """Looks for the file that stopped the pipeline, from a step on, and takes it out of the way."""
+        for later in range(step, step + _PIPELINE_DEPTH):
+            checked = [s.check(p) for p in self._positions(later) for s in (self._content, self._style)]
+            if not all(checked):
+                return True
+        return False
+
+
+class _Positions:
+    """The positions of a span of steps, as a source of MindData's GeneratorDataset."""
+
+    def __init__(self, of_step, start_step, stop_step, batch_size):
+        self._of_step, self._start, self._batch = of_step, start_step, batch_size
+        self._count = (stop_step - start_step) * batch_size
+
+    def __len__(self):
+        return self._count
+
+    def __getitem__(self, item):
+        step, place = divmod(int(item), self._batch)
+        return np.int64(self._of_step(self._start + step)[place])
+
+
+def _check_options(data):
+    for name in ("image_size", "batch_size", "num_parallel_workers", "prefetch", "min_side"):
+        if getattr(data, name) < 1:
+            raise UserError(f"option {name}: found {getattr(data, name)}, expected 1 or more")
+    if data.content_resize < 1:
+        raise UserError(f"option content_resize: found {data.content_resize}, expected 1 or more")
+    if not 1 <= data.style_resize_min <= data.style_resize_max:
+        raise UserError(
+            f"option style_resize_min: found {data.style_resize_min} with style_resize_max {data.style_resize_max}, "
+            "expected 1 <= style_resize_min <= style_resize_max"
+        )
+    for name, largest in (("brightness", 1), ("saturation", 1), ("hue", 0.5)):
+        if not 0 <= getattr(data, name) <= largest:
+            raise UserError(f"option {name}: found {getattr(data, name)}, expected 0 to {largest}")

@@ -1,0 +1,157 @@
+"""Finds the usable images of a folder before training starts, from headers alone."""
+
+import csv
+import io
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from src.data.images import FORMATS, has_transparency, list_images, orientation
+from src.errors import UserError
+
+logger = logging.getLogger("style_transfer")
+_SCAN_THREADS = 8  # headers are parsed one at a time (GIL); threads hide the disk's latency
+_TAIL_BYTES = 32
+
+
+class SourceFile(NamedTuple):
+    """A usable image file: its sides in pixels as stored, and how it is to be decoded.
+
+    `plain` files (8-bit JPEG and PNG, RGB or grey, upright) come out of MindData's decoder exactly as
+    `src.data.images.read_image` gives them; the others are read by the latter.
+    """
+
+    path: Path
+    width: int
+    height: int
+    plain: bool
+    jpeg: bool
+
+
+def scan_folder(folder, option, min_side) -> tuple[list[SourceFile], int]:
+    """Usable images of a folder, sorted, and how many were skipped; each of the latter is named once in the log.
+
+    Only the header and the last bytes are read (about 0.1 ms a file). Skipped are files that are empty, truncated,
+    no image, or whose shorter side is less than `min_side` pixels.
+
+    Args:
+        folder: walked recursively.
+        option: name of the option that gave it, for the error.
+        min_side: pixels.
+
+    Raises:
+        UserError: the folder is missing, or holds no usable image.
+    """
+    paths = list_images(folder, option)
+    with ThreadPoolExecutor(_SCAN_THREADS) as pool:
+        results = list(pool.map(lambda path: check_file(path, min_side), paths))
+    files = [result for result in results if isinstance(result, SourceFile)]
+    skipped = [(path, result) for path, result in zip(paths, results) if isinstance(result, str)]
+    for path, reason in skipped:
+        logger.warning("skipped %s: %s", path, reason)
+    if not files:
+        path, reason = skipped[0]
+        raise UserError(
+            f"option {option}: none of the {len(paths)} images in {folder} can be used ({path.name}: {reason}); "
+            f"give other images{', or lower --min_side' if 'min_side' in reason else ''}"
+        )
+    return files, len(skipped)
+
+
+def check_file(path, min_side) -> SourceFile | str:
+    """A file as `SourceFile`, or in words why it cannot be used."""
+    try:
+        size = os.path.getsize(path)
+        if not size:
+            return "is empty"
+        with open(path, "rb") as stream:
+            head = stream.read(64)
+            stream.seek(max(0, size - _TAIL_BYTES))
+            tail = stream.read()
+            stream.seek(0)
+            with Image.open(stream, formats=FORMATS) as image:
+                width, height = image.size
+                if min(width, height) < min_side:
+                    return f"{width} x {height} pixels, a side shorter than min_side ({min_side})"
+                plain = _is_plain(image, head)
+                kind = image.format
+                if not _looks_whole(kind, size, head, tail):
+                    image.load()  # the decoder decides; some cameras append data of their own
+    except Image.DecompressionBombError:
+        return "more than 179 million pixels"
+    except Image.UnidentifiedImageError:
+        return "not an image"
+    except FileNotFoundError:
+        return "a link to nothing"
+    except Exception as error:  # noqa: BLE001  PIL raises OSError, SyntaxError, ValueError, struct.error ... on damage
+        return f"damaged: {' '.join(str(error).split()) or type(error).__name__}"
+    return SourceFile(path, width, height, plain, kind in ("JPEG", "MPO"))
+
+
+def _is_plain(image, head) -> bool:
+    if orientation(image) != 1 or has_transparency(image) or image.mode not in ("RGB", "L"):
+        return False
+    if image.format == "PNG":
+        return head[24] == 8  # bit depth, IHDR
+    return image.format in ("JPEG", "MPO")
+
+
+def _looks_whole(kind, size, head, tail) -> bool:
+    """Whether a file ends as its format says. False is no proof of the contrary."""
+    if kind in ("JPEG", "MPO"):
+        return b"\xff\xd9" in tail
+    if kind == "PNG":
+        return b"IEND" in tail
+    if kind == "WEBP":
+        return int.from_bytes(head[4:8], "little") + 8 <= size
+    return False
+
+
+def style_weights(files, folder, kinds) -> list[float] | None:
+    """Sampling weight of each style file from `data.style_kinds`, {kind or first-level folder: weight}.
+
+    A file's kind is read from a SOURCES.csv (columns file, kind; file relative to the CSV) in `folder` or up to two folders
+    above it; a file that it does not list belongs to its first-level folder. What `kinds` does not name weighs 1.
+
+    Returns:
+        a weight a file, or None when `kinds` is empty.
+
+    Raises:
+        UserError: a name that no file has, a negative weight, or nothing left to draw.
+    """
+    if not kinds:
+        return None
+    folder = Path(folder).expanduser()
+    listed = _read_kinds(folder)
+    names = []
+    for file in files:
+        inside = file.path.relative_to(folder).parts if file.path != folder else ()
+        names.append((listed.get(_absolute(file.path)), inside[0] if len(inside) > 1 else None))
+    known = sorted({name for pair in names for name in pair if name})
+    for name, weight in kinds.items():
+        if name not in known:
+            raise UserError(f"option style_kinds: no style file is a {name!r}; kinds here: {', '.join(known) or 'none'}")
+        if not 0 <= weight < float("inf"):
+            raise UserError(f"option style_kinds: found {name}={weight}, expected a weight of 0 or more")
+    weights = [next((kinds[name] for name in pair if name in kinds), 1.0) for pair in names]
+    if not any(weights):
+        raise UserError("option style_kinds: every style file has weight 0; give one kind a weight above 0")
+    return weights
+
+
+def _absolute(path):
+    return os.path.abspath(path)
+
+
+def _read_kinds(folder) -> dict[str, str]:
+    for place in list(dict.fromkeys([Path(_absolute(folder)), *Path(_absolute(folder)).parents]))[:3]:
+        table = place / "SOURCES.csv"
+        if table.is_file():
+            rows = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig", errors="replace")))
+            if {"file", "kind"} <= set(rows.fieldnames or ()):
+                return {_absolute(place / row["file"]): row["kind"] for row in rows if row["file"] and row["kind"]}
+    return {}
