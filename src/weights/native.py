@@ -24,7 +24,8 @@ def save_checkpoint(path, params, metadata, half=False):
     Args:
         path: file to write, ending in .ckpt.
         params: {name: array}, or a cell.
-        metadata: what JSON can hold; `network` (the options of the model) is expected by `src.weights.load`.
+        metadata: what JSON can hold; `network` (the options of the model) is expected by `src.weights.load`. None for
+            a file in another project's format.
         half: store float32 as float16, half the size.
 
     Raises:
@@ -37,7 +38,7 @@ def save_checkpoint(path, params, metadata, half=False):
         if half and array.dtype == np.float32:
             array = array.astype(np.float16)
         entries.append({"name": name, "data": ms.Tensor(array)})
-    extra = {METADATA: json.dumps({"format": FORMAT, **metadata})}
+    extra = None if metadata is None else {METADATA: json.dumps({"format": FORMAT, **metadata})}
     with atomic_write(path) as temporary:
         try:
             ms.save_checkpoint(entries, str(temporary), append_dict=extra)
