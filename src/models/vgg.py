@@ -1,4 +1,4 @@
-"""Loss networks: VGG-16, VGG-19 and a distilled VGG-19. One pass an image gives every feature layer that is asked for."""
+"""Loss networks: VGG-16, VGG-19 and a distilled VGG-19. One pass an image gives every feature layer asked for."""
 
 import mindspore as ms
 import numpy as np
@@ -33,7 +33,7 @@ class LossNetwork(nn.Cell):
 
     Args:
         taps: names of feature layers, "relu3_3"; the outputs come in this order.
-        network: its name, for errors.
+        network: its name, vgg16, vgg19 or distilled_vgg19.
         blocks: convolutions in each block.
         channels: channels of each block.
         pooling: "average" (Gatys et al. 2016) or "max" (as the network was trained), 2x2 with stride 2.
@@ -45,10 +45,11 @@ class LossNetwork(nn.Cell):
         super().__init__()
         names = layer_names(blocks)
         check_taps(taps, names, network)
+        self.network = network
         self.taps = tuple(taps)
         depth = max(names.index(tap[4:]) for tap in taps) + 1
         layers, in_channels = [], 3
-        for position, name in enumerate(names[:depth]):
+        for name in names[:depth]:
             block = int(name[0]) - 1
             first = name.endswith("_1")
             pool = pooling if first and block else None
@@ -134,9 +135,7 @@ class DistilledVGG19(LossNetwork):
     """
 
     def __init__(self, taps, lift=False):
-        super().__init__(
-            taps, "distilled_vgg19", DISTILLED_BLOCKS, DISTILLED_CHANNELS, "max", bias=True, reflect=True
-        )
+        super().__init__(taps, "distilled_vgg19", DISTILLED_BLOCKS, DISTILLED_CHANNELS, "max", bias=True, reflect=True)
         self.preprocess = nn.Conv2d(3, 3, 1, has_bias=True)
         self.lifts = None
         if lift:
