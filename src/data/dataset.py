@@ -55,7 +55,7 @@ class _Stream:
         count = len(self.files)
         if self._weights is None:
             return generator.permutation(count)
-        # evenly spaced points on the cumulated weights: each file comes up its expected number of times, give or take one
+        # evenly spaced points on the cumulated weights: each file comes up as often as expected, give or take one
         cumulated = np.cumsum(self._weights)
         points = (np.arange(count) + generator.random()) * (cumulated[-1] / count)
         return generator.permutation(np.searchsorted(cumulated, points, side="right").clip(max=count - 1))
@@ -191,8 +191,8 @@ class PairedImages:
         positions = _Positions(self._positions, start_step, stop_step, size)
         rows = ds.GeneratorDataset(positions, ["position"], shuffle=False, num_parallel_workers=1)
         columns = ["content", "style"]
-        # Called from Python one operation at a time, MindData keeps other Python threads waiting, so the costly ones (decode,
-        # conversion to float) are stages of their own, which run beside Python.
+        # Called from Python one operation at a time, MindData keeps other Python threads waiting, so the costly ones
+        # (decode, conversion to float) are stages of their own, which run beside Python.
         rows = rows.map(self._load, ["position"], ["content", "content_draw", "style", "style_draw"],
                         num_parallel_workers=workers)  # fmt: skip
         for column in columns:

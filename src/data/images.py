@@ -42,8 +42,8 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 def list_images(folder_or_file, option) -> list[Path]:
     """Image files of a folder, sorted by path, recursively; of a file, itself.
 
-    Files are known by their ending (`IMAGE_SUFFIXES`, any case). Links to folders are followed, each folder is walked once;
-    names that begin with a dot are left out. The files are not opened.
+    Files are known by their ending (`IMAGE_SUFFIXES`, any case). Links to folders are followed, each folder is walked
+    once; names that begin with a dot are left out. The files are not opened.
 
     Args:
         folder_or_file: where to look.
@@ -101,8 +101,8 @@ def has_transparency(image) -> bool:
 def read_image(path, at_least=0) -> np.ndarray:
     """Reads any image as uint8 (H, W, 3) RGB, upright.
 
-    Grey becomes three equal channels, transparency is laid over white, CMYK and palettes become RGB, 16 bits become 8, the
-    EXIF orientation is applied, of an animation the first frame is taken. The contents decide, not the file's ending.
+    Grey becomes three equal channels, transparency is laid over white, CMYK and palettes become RGB, 16 bits become 8,
+    the EXIF orientation is applied, of an animation the first frame is taken. The contents decide, not the ending.
 
     Args:
         path: the file.
@@ -171,7 +171,9 @@ def write_image(path, image, overwrite=True):
     largest = _LARGEST_SIDE.get(settings["format"])
     if largest and max(image.shape[:2]) > largest:
         height, width = image.shape[:2]
-        raise UserError(f"{path}: {width} x {height} is too large for {settings['format']} ({largest} a side); use .png")
+        raise UserError(
+            f"{path}: {width} x {height} is too large for {settings['format']} ({largest} a side); use .png"
+        )
     with atomic_write(path) as temporary:
         Image.fromarray(image).save(temporary, **settings)
 

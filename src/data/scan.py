@@ -50,7 +50,7 @@ def scan_folder(folder, option, min_side) -> tuple[list[SourceFile], int]:
     with ThreadPoolExecutor(_SCAN_THREADS) as pool:
         results = list(pool.map(lambda path: check_file(path, min_side), paths))
     files = [result for result in results if isinstance(result, SourceFile)]
-    skipped = [(path, result) for path, result in zip(paths, results) if isinstance(result, str)]
+    skipped = [(path, result) for path, result in zip(paths, results, strict=True) if isinstance(result, str)]
     for path, reason in skipped:
         logger.warning("skipped %s: %s", path, reason)
     if not files:
@@ -114,8 +114,8 @@ def _looks_whole(kind, size, head, tail) -> bool:
 def style_weights(files, folder, kinds) -> list[float] | None:
     """Sampling weight of each style file from `data.style_kinds`, {kind or first-level folder: weight}.
 
-    A file's kind is read from a SOURCES.csv (columns file, kind; file relative to the CSV) in `folder` or up to two folders
-    above it; a file that it does not list belongs to its first-level folder. What `kinds` does not name weighs 1.
+    A file's kind is read from a SOURCES.csv (columns file, kind; file relative to the CSV) in `folder` or up to two
+    folders above it; a file's first-level folder counts as well. What `kinds` does not name weighs 1.
 
     Returns:
         a weight a file, or None when `kinds` is empty.
@@ -134,7 +134,9 @@ def style_weights(files, folder, kinds) -> list[float] | None:
     known = sorted({name for pair in names for name in pair if name})
     for name, weight in kinds.items():
         if name not in known:
-            raise UserError(f"option style_kinds: no style file is a {name!r}; kinds here: {', '.join(known) or 'none'}")
+            raise UserError(
+                f"option style_kinds: no style file is a {name!r}; kinds here: {', '.join(known) or 'none'}"
+            )
         if not 0 <= weight < float("inf"):
             raise UserError(f"option style_kinds: found {name}={weight}, expected a weight of 0 or more")
     weights = [next((kinds[name] for name in pair if name in kinds), 1.0) for pair in names]

@@ -1,13 +1,13 @@
 """Random crops, flips and colours of one image: drawn here, done by MindData's C++ operations.
 
-The draws are explicit numbers, not random operations of MindData, whose random state belongs to a worker thread: so the same
-seed gives the same pixels whatever the number of workers, and any step can be drawn without those before it.
+The draws are explicit numbers, not random operations of MindData, whose random state belongs to a worker thread: so the
+same seed gives the same pixels whatever the number of workers, and any step can be drawn without those before it.
 
-Style images follow `arbitrary_style_image_inputs` of Magenta's arbitrary_image_stylization (the paper's code): brightness
-shifted by up to 0.8 of the range, saturation times 0.5 to 1.5, hue turned by up to 0.2 of the circle, both flips, short side
-enlarged at random before the crop. Differs from it:
-- size: a factor 1 to 1.8 of `image_size`, where it draws 2 to 200 pixels more than its 256 (1.01 to 1.78), so that other image
-  sizes keep the same proportions;
+Style images follow `arbitrary_style_image_inputs` of Magenta's arbitrary_image_stylization (the paper's code):
+brightness shifted by up to 0.8 of the range, saturation times 0.5 to 1.5, hue turned by up to 0.2 of the circle, both
+flips, short side enlarged at random before the crop. Differs from it:
+- size: a factor 1 to 1.8 of `image_size`, where it draws 2 to 200 pixels more than its 256 (1.01 to 1.78), so that
+  other image sizes keep the same proportions;
 - saturation: MindData blends with the grey image, where it scales S of HSV; 0.5 to 1.5 in both;
 - colours are changed after the crop, not before: the same picture but for rounding, and fewer pixels;
 - resizing from more than 1.5 times the size averages areas, where it interpolates and so aliases.
@@ -72,7 +72,7 @@ def draw_style(generator, data) -> Draw:
 def apply(image, draw, size) -> np.ndarray:
     """Crops, resizes, flips and colours an image as drawn.
 
-    Resizing the short side to `scale * size` and cutting `size` x `size` from it is done as one operation: the part that
+    Resizing the short side to `scale * size` and cutting `size` x `size` from it is one operation here: the part that
     will be seen is cut out and resized, so that a panorama costs no more than a postcard. Small images are enlarged.
 
     Args:
@@ -102,7 +102,7 @@ def apply(image, draw, size) -> np.ndarray:
 
 
 def shift_brightness(image, amount) -> np.ndarray:
-    """Adds `amount` (-1 to 1, part of the range) to a uint8 image, clipped; MindData's AdjustBrightness multiplies instead."""
+    """Adds `amount` (-1 to 1, part of the range) to a uint8 image, clipped; MindData's AdjustBrightness multiplies."""
     shift = np.uint8(round(abs(amount) * 255))
     if amount >= 0:
         return np.minimum(image, 255 - shift) + shift
