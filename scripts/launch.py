@@ -1,0 +1,199 @@
+"""Starts a program once a device, watches all of them, and returns the first failure.
+
+    python scripts/launch.py --platform Ascend --rank_table hccl_8p.json --log_dir DIR train.py --distributed true ...
+    python scripts/launch.py --platform CPU --ranks 2 --log_dir DIR train.py --distributed true ...
+
+Without a rank table the processes find each other through a scheduler process, with the environment variables of
+MindSpore's dynamic cluster: what msrun sets. Differs from msrun: Ctrl-C reaches the ranks, so that they save and
+exit, and the status is theirs (msrun kills them and returns 0).
+Rank 0 writes to this terminal, every other rank to DIR/rank_<n>.log.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+GRACE = 30  # seconds that the other ranks have to end by themselves after one has failed
+
+
+class LaunchError(Exception):
+    """A mistake of the user, in one line."""
+
+
+def table_devices(path, server_id="") -> tuple[list[tuple[int, int]], int]:
+    """Reads an HCCL rank table (version 1.0: `server_list`; or the older `group_list`).
+
+    Returns:
+        (rank, device) of every device of this server, and the number of ranks on all servers.
+
+    Raises:
+        LaunchError: not such a table, or several servers and none named by SERVER_ID.
+    """
+    try:
+        table = json.loads(Path(path).read_text(encoding="utf-8"))
+        if "server_list" in table:
+            servers = {
+                server["server_id"]: [(int(device["rank_id"]), int(device["device_id"])) for device in server["device"]]
+                for server in table["server_list"]
+            }
+        else:
+            servers = {}
+            for group in table["group_list"]:
+                for instance in group["instance_list"]:
+                    for device in instance["devices"]:
+                        pair = int(instance["rank_id"]), int(device["device_id"])
+                        servers.setdefault(instance["server_id"], []).append(pair)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LaunchError(
+            f"RANK_TABLE_FILE {path}: not an HCCL rank table ({type(error).__name__}: {error}); "
+            "give the JSON file that hccl_tools.py writes, or just the number of devices"
+        ) from None
+    total = sum(len(devices) for devices in servers.values())
+    if len(servers) > 1 and server_id not in servers:
+        raise LaunchError(
+            f"RANK_TABLE_FILE {path}: has {len(servers)} servers ({', '.join(servers)}); "
+            "say which this is with SERVER_ID=... before the command"
+        )
+    devices = servers[server_id] if server_id in servers else next(iter(servers.values()), [])
+    if not devices:
+        raise LaunchError(f"RANK_TABLE_FILE {path}: lists no device")
+    return sorted(devices), total
+
+
+def free_port() -> int:
+    """A TCP port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def table_environments(path) -> list[tuple[str, dict]]:
+    """(name, environment) of one process for each of this server's devices in the rank table."""
+    devices, total = table_devices(path, os.environ.get("SERVER_ID", ""))
+    return [
+        (f"rank_{rank}", {"RANK_TABLE_FILE": str(path), "RANK_ID": rank, "RANK_SIZE": total, "DEVICE_ID": device})
+        for rank, device in devices
+    ]
+
+
+def cluster_environments(ranks) -> list[tuple[str, dict]]:
+    """(name, environment) of the scheduler and of `ranks` workers of MindSpore's dynamic cluster on this machine."""
+    shared = {
+        "MS_WORKER_NUM": ranks,
+        "MS_SCHED_HOST": "127.0.0.1",
+        "MS_SCHED_PORT": os.environ.get("MASTER_PORT") or free_port(),
+        "RANK_SIZE": ranks,
+    }
+    workers = [
+        (f"rank_{rank}", {**shared, "MS_ROLE": "MS_WORKER", "MS_NODE_ID": rank, "RANK_ID": rank, "DEVICE_ID": rank})
+        for rank in range(ranks)
+    ]
+    return [("scheduler", {**shared, "MS_ROLE": "MS_SCHED", "RANK_ID": 0}), *workers]
+
+
+def start(command, environments, log_dir) -> dict:
+    """Starts the processes; {name: process}."""
+    log_dir.mkdir(parents=True, exist_ok=True)
+    clean = {key: value for key, value in os.environ.items() if key not in ("RANK_TABLE_FILE", "RANK_ID", "RANK_SIZE")}
+    first = next(name for name, _ in environments if name != "scheduler")
+    processes = {}
+    for name, extra in environments:
+        environment = {**clean, **{key: str(value) for key, value in extra.items()}}
+        if name == first:
+            processes[name] = subprocess.Popen(command, env=environment)
+            continue
+        with open(log_dir / f"{name}.log", "wb") as log:
+            processes[name] = subprocess.Popen(
+                command,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=name == "scheduler",  # Ctrl-C is for the ranks; without it they could not save
+            )
+    return processes
+
+
+def stop(processes, ask=True):
+    """Ends what still runs: asks (unless they were asked already), after GRACE seconds kills; the scheduler last."""
+    deadline = time.monotonic() + GRACE
+    ranks = {name: process for name, process in processes.items() if name != "scheduler"}
+    for process in ranks.values():
+        if ask and process.poll() is None:
+            process.terminate()
+    for process in ranks.values():
+        try:
+            process.wait(max(deadline - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if len(ranks) < len(processes):
+        processes["scheduler"].kill()
+        processes["scheduler"].wait()
+
+
+def watch(processes) -> tuple[str, int]:
+    """Waits until every rank has ended well, or one has not: its name and status (name empty when all went well)."""
+    while True:
+        statuses = {name: process.poll() for name, process in processes.items()}
+        for name, status in statuses.items():
+            if status:
+                return name, status
+        if all(status == 0 for name, status in statuses.items() if name != "scheduler"):
+            return "", 0
+        time.sleep(0.2)
+
+
+def last_lines(path, count=20) -> str:
+    """The end of a log file."""
+    return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-count:])
+
+
+def launch(options) -> int:
+    """Runs the program once a device; 0, or the status of the first rank that failed."""
+    if options.rank_table and options.platform == "Ascend":
+        environments = table_environments(options.rank_table)
+    else:
+        ranks = len(table_devices(options.rank_table)[0]) if options.rank_table else options.ranks
+        if ranks < 1:
+            raise LaunchError(f"number of devices: found {ranks}, expected at least 1")
+        environments = cluster_environments(ranks)
+    interrupted = []  # by Ctrl-C, which the terminal sends to the ranks too: they save, end, and say how
+    signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    processes = start([sys.executable, *options.command], environments, options.log_dir)
+    try:
+        name, status = watch(processes)
+    finally:
+        stop(processes, ask=not interrupted)
+    log = options.log_dir / f"{name}.log"
+    if name and log.is_file():
+        print(f"--- end of {log}\n{last_lines(log)}\n---", file=sys.stderr)
+    if name:
+        print(f"error: {name} ended with status {status}; the others were stopped", file=sys.stderr)
+    return 128 - status if status < 0 else status
+
+
+def main() -> int:
+    """Reads the command line and launches."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--platform", default="CPU")
+    devices = parser.add_mutually_exclusive_group(required=True)
+    devices.add_argument("--ranks", type=int, default=0, help="how many processes")
+    devices.add_argument("--rank_table", type=Path, help="HCCL rank table of the devices")
+    parser.add_argument("--log_dir", type=Path, required=True, help="where ranks other than 0 write")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="Python program and its arguments")
+    try:
+        return launch(parser.parse_args())
+    except LaunchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# From a fresh clone to stylised pictures: makes .venv, installs requirements.txt, stylises every photograph of
+# dataset/test/content with every picture of dataset/test/style. Options go to eval.py, e.g. --content_path my_photos.
+#   bash scripts/quickstart.sh [--option value ...]
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source "$ROOT/scripts/env.sh"
+
+make_environment quickstart requirements.txt
+output=$(option_value output_path "$ROOT/output/quickstart" "$@")
+"$PYTHON" "$ROOT/eval.py" --content_path "$ROOT/dataset/test/content" --style_path "$ROOT/dataset/test/style" \
+    --output_path "$output" "$@"
+echo
+echo "All styles across, all photographs down: $output/grid.png"
+echo "Each picture at its own size:            $output/"
+echo "Your own:  $PYTHON stylize.py photo.jpg painting.jpg -o out.jpg"
