@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from src.data import transforms
-from src.data.images import read_image
+from src.data.images import find_damage, read_image
 from src.data.scan import scan_folder, style_weights
 from src.errors import UserError
 
@@ -43,7 +43,7 @@ class _Stream:
         """
         self.files, self.skipped = files, skipped
         self._weights, self._key, self._draw, self._target = weights, key, draw, target
-        self._broken, self._odd = set(), set()
+        self._checked, self._odd, self._broken = set(), set(), set()
         self._lock = threading.Lock()
         self._order = functools.lru_cache(maxsize=4)(self._make_order)
 
@@ -61,7 +61,7 @@ class _Stream:
         return generator.permutation(np.searchsorted(cumulated, points, side="right").clip(max=count - 1))
 
     def index(self, position) -> int:
-        """Which file stands at a position, files found to be broken replaced by the next one."""
+        """Which file stands at a position; one that was found to be damaged is replaced by the next in sorted order."""
         epoch, place = divmod(position, len(self.files))
         index = int(self._order(epoch)[place])
         for _ in range(len(self.files)):
@@ -84,23 +84,25 @@ class _Stream:
                 self._give_up(index, error)
 
     def check(self, position) -> bool:
-        """Whether MindData decodes the image at a position. When not: read otherwise from now on, or not at all."""
+        """Whether MindData decodes the image at a position; when not, PIL will decode it from now on."""
         index = self.index(position)
         try:
             vision.Decode()(self.encoded(position))
-            return True
-        except RuntimeError as error:
-            if index in self._odd:
-                self._give_up(index, error)
-            else:
-                self._odd.add(index)
+        except RuntimeError:
+            self._odd.add(index)
             return False
+        return True
 
     def _read(self, index):
         file = self.files[index]
         reducible = file.jpeg and min(file.width, file.height) >= 2 * self._target
         if file.plain and not reducible and index not in self._odd:
-            return np.fromfile(file.path, np.uint8)
+            encoded = np.fromfile(file.path, np.uint8)
+            if index not in self._checked:  # MindData fills what is damaged inside a JPEG with grey, without a word
+                if damage := find_damage(io.BytesIO(encoded)):
+                    raise UserError(f"{file.path}: {damage}")
+                self._checked.add(index)
+            return encoded
         bitmap = io.BytesIO()
         Image.fromarray(read_image(file.path, at_least=self._target)).save(bitmap, "BMP")
         return np.frombuffer(bitmap.getbuffer(), np.uint8)
@@ -111,7 +113,7 @@ class _Stream:
                 return
             self._broken.add(index)
             self.skipped += 1
-        logger.warning("skipped %s: %s", self.files[index].path, str(error).strip().splitlines()[0])
+        logger.warning("skipped %s", error)
 
 
 class PairedImages:
@@ -161,7 +163,10 @@ class PairedImages:
         return range(first, first + self._data.batch_size)
 
     def batch_files(self, step):
-        """The files of a step's batch on this rank: (content paths, style paths), in the order of the batch."""
+        """The files of a step's batch on this rank: (content paths, style paths), in the order of the batch.
+
+        Files that are damaged inside are known once they were read, so ask about steps whose batches were made.
+        """
         positions = self._positions(step)
         return tuple([s.files[s.index(p)].path for p in positions] for s in (self._content, self._style))
 

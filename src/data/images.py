@@ -15,7 +15,7 @@ from src.files import atomic_write
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 # PIL knows more, some through other programs (PostScript); a picture of a user needs none of them
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 _WRITERS = {
     ".png": {"format": "PNG"},
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -98,6 +98,34 @@ def has_transparency(image) -> bool:
     return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
 
 
+def describe_damage(error) -> str:
+    """What PIL's exception means, in a few words: decoders raise OSError, SyntaxError, ValueError, struct.error ..."""
+    if isinstance(error, Image.DecompressionBombError):
+        return "more than 179 million pixels"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return f"not an image (empty, damaged or another kind of file; known are {', '.join(FORMATS)})"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"damaged image ({' '.join(str(error).split()) or type(error).__name__})"
+
+
+def find_damage(stream) -> str:
+    """Reads an image file to its end; says in words what is wrong with it, '' when nothing is.
+
+    Args:
+        stream: an opened file, or `io.BytesIO`.
+    """
+    try:
+        with Image.open(stream, formats=FORMATS) as image:
+            if image.format == "PNG":
+                image.verify()  # its checksums say more than decoding does, and sooner
+            else:
+                image.load()
+    except Exception as error:  # noqa: BLE001
+        return describe_damage(error)
+    return ""
+
+
 def read_image(path, at_least=0) -> np.ndarray:
     """Reads any image as uint8 (H, W, 3) RGB, upright.
 
@@ -120,26 +148,11 @@ def read_image(path, at_least=0) -> np.ndarray:
                 factor = at_least / min(image.size)
                 image.draft(None, tuple(max(1, round(side * factor)) for side in image.size))
             image = _to_rgb(image)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; check the spelling") from None
-    except IsADirectoryError:
-        raise UserError(f"{path}: is a folder, expected an image file") from None
-    except Image.DecompressionBombError:
-        raise UserError(f"{path}: more than 179 million pixels; make the image smaller first") from None
-    except Image.UnidentifiedImageError:
-        raise UserError(f"{path}: not an image (empty, damaged or another kind of file); expected {_kinds()}") from None
-    except PermissionError as error:
-        raise UserError(os_error_line(error)) from None
-    except Exception as error:  # noqa: BLE001  decoders raise OSError, SyntaxError, ValueError, EOFError, struct.error ...
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: damaged image ({reason}); replace or remove the file") from None
+    except Exception as error:  # noqa: BLE001
+        raise UserError(f"{path}: {describe_damage(error)}; give another image") from None
     if turn in _UPRIGHT:
         image = image.transpose(_UPRIGHT[turn])
     return np.array(image)
-
-
-def _kinds():
-    return ", ".join(suffix[1:] for suffix in IMAGE_SUFFIXES)
 
 
 def _to_rgb(image):

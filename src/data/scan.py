@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from src.data.images import FORMATS, has_transparency, list_images, orientation
+from src.data.images import FORMATS, describe_damage, find_damage, has_transparency, list_images, orientation
 from src.errors import UserError
 
 logger = logging.getLogger("style_transfer")
@@ -75,20 +75,15 @@ def check_file(path, min_side) -> SourceFile | str:
             stream.seek(0)
             with Image.open(stream, formats=FORMATS) as image:
                 width, height = image.size
-                if min(width, height) < min_side:
-                    return f"{width} x {height} pixels, a side shorter than min_side ({min_side})"
-                plain = _is_plain(image, head)
-                kind = image.format
-                if not _looks_whole(kind, size, head, tail):
-                    image.load()  # the decoder decides; some cameras append data of their own
-    except Image.DecompressionBombError:
-        return "more than 179 million pixels"
-    except Image.UnidentifiedImageError:
-        return "not an image"
-    except FileNotFoundError:
-        return "a link to nothing"
-    except Exception as error:  # noqa: BLE001  PIL raises OSError, SyntaxError, ValueError, struct.error ... on damage
-        return f"damaged: {' '.join(str(error).split()) or type(error).__name__}"
+                plain, kind = _is_plain(image, head), image.format
+            if min(width, height) < min_side:
+                return f"{width} x {height} pixels, a side is shorter than min_side ({min_side})"
+            if not _looks_whole(kind, size, head, tail):
+                stream.seek(0)
+                if damage := find_damage(stream):  # there may be none: some cameras append data of their own
+                    return damage
+    except Exception as error:  # noqa: BLE001
+        return describe_damage(error)
     return SourceFile(path, width, height, plain, kind in ("JPEG", "MPO"))
 
 
