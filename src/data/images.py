@@ -35,8 +35,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
-# PIL warns from 89 million pixels and refuses from twice that; the refusal is enough.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# PIL warns of large images (it refuses those of twice that size) and of broken EXIF, without saying of which file.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def list_images(folder_or_file, option) -> list[Path]:
