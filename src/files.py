@@ -5,6 +5,8 @@ import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
+from src.errors import UserError
+
 TEMPORARY_PREFIX = ".tmp-"
 
 
@@ -12,9 +14,9 @@ TEMPORARY_PREFIX = ".tmp-"
 def atomic_write(path):
     """Lets the caller write a file that appears under its name only when it is complete.
 
-    Yields a temporary path in the same folder, with the same ending (some writers add one of their own otherwise). When the
-    block ends well, the file is flushed to disk and renamed over `path`; when it raises, the temporary file is removed and
-    whatever stood at `path` before is untouched. Missing parent folders are made.
+    Yields a temporary path in the same folder, with the same ending (some writers add one of their own otherwise). When
+    the block ends well, the file is flushed to disk and renamed over `path`; when it raises, the temporary file is
+    removed and whatever stood at `path` before is untouched. Missing parent folders are made.
 
     After a SIGKILL a file whose name begins with `TEMPORARY_PREFIX` can be left over; nothing reads it.
 
@@ -35,6 +37,28 @@ def atomic_write(path):
         raise type(error)(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_folder(path, option) -> Path:
+    """Refuses a folder that could not be written, before the work whose results go there. Makes nothing.
+
+    Args:
+        path: the folder; it and those above it need not exist.
+        option: name of the option that gave it, for the error.
+
+    Returns:
+        the path.
+
+    Raises:
+        UserError: a file stands in its place, or the folder may not be written.
+    """
+    path = Path(path).expanduser()
+    nearest = next((p for p in (path, *path.absolute().parents) if p.exists()), path)
+    if not nearest.is_dir():
+        raise UserError(f"option {option}: {nearest} is a file, expected a folder; remove it or choose another name")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(f"option {option}: no permission to write in {nearest}; choose another folder")
+    return path
 
 
 def _flush(path):

@@ -1,0 +1,80 @@
+"""Stylises every content with every style and measures the result.
+
+python eval.py --content_path C --style_path S --ckpt_path F --output_path D [--image_size N] [--interpolation K]
+"""
+
+import sys
+from pathlib import Path
+
+from src.config import ROOT, parse
+from src.data.images import list_images, read_image
+from src.errors import UserError, run_entry
+from src.files import check_folder
+
+SMALLEST_IMAGE = 16
+
+
+def check_settings(settings):
+    """Raises a UserError for numbers that make no evaluation."""
+    if settings.image_size and settings.image_size < SMALLEST_IMAGE:
+        raise UserError(
+            f"option image_size: found {settings.image_size}, expected {SMALLEST_IMAGE} pixels or more, "
+            "or 0 for each content's own size"
+        )
+    if settings.interpolation < 0 or settings.interpolation == 1:
+        raise UserError(f"option interpolation: found {settings.interpolation}, expected 0, or 2 steps or more")
+
+
+def main(argv):
+    """Reads the options, evaluates, returns the exit code."""
+    options = parse(argv, ("eval", "loss", "runtime"), "Stylises and measures every content with every style.")
+    settings = options.eval
+    check_settings(settings)
+    folder = check_folder(settings.output_path, "output_path")
+    contents = list_images(settings.content_path, "content_path")
+    styles = list_images(settings.style_path, "style_path")
+    for path in {*contents, *styles}:
+        read_image(path)  # a damaged file is named now rather than after half of the work
+
+    from src.evaluation import EvaluationFolder, evaluate_pairs, relative_names
+    from src.metrics import create_metric
+    from src.runtime import setup
+    from src.stylize.stylizer import Stylizer
+
+    runtime = setup(options.runtime)
+    stylizer = Stylizer(settings.ckpt_path, settings.inception_ckpt, options.loss)
+    searched = [Path(settings.ckpt_path).expanduser().parent, ROOT / "pretrained_model"]
+    metric = create_metric(options.loss, searched)
+    if not metric.has_features:
+        print(
+            f"no weights of {options.loss.loss_network} in {searched[0]} or {searched[1]}: structural similarity and "
+            "times only; name a loss network's file with --loss_network_ckpt (and its kind with --loss_network)"
+        )
+    report = EvaluationFolder(
+        folder,
+        contents,
+        styles,
+        relative_names(contents, settings.content_path),
+        relative_names(styles, settings.style_path),
+        metric.style_taps if metric.has_features else (),
+        settings.image_size,
+        settings.pictures,
+    )
+    print(f"{len(contents)} contents x {len(styles)} styles on {runtime.device_target}")
+    for pair in evaluate_pairs(contents, styles, stylizer, metric, settings.image_size):
+        report.add(pair)
+        if pair.style_index == len(styles) - 1:
+            print(f"content {pair.content_index + 1} of {len(contents)} done", flush=True)
+    report.finish()
+    if report.grid.cut:
+        print(f"grid.png shows the first {report.grid.rows} contents and {report.grid.columns} styles")
+    if settings.interpolation:
+        print(f"interpolating in {settings.interpolation} steps", flush=True)
+        report.interpolate(stylizer, settings.interpolation)
+    print(report.summary())
+    print(f"pictures, grid.png and metrics.csv are in {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_entry(main))

@@ -1,0 +1,203 @@
+"""Every content with every style: pastiches, figures, a grid, interpolations."""
+
+import csv
+import itertools
+import math
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from src.data.images import center_crop, read_image, resize_short_side, write_image
+from src.files import atomic_write
+from src.metrics import Measurement
+from src.stylize.report import Grid, strip
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One content with one style.
+
+    Attributes:
+        content_index, style_index: positions in the lists of files.
+        content: the uint8 (H, W, 3) image, resized and cropped when that was asked for.
+        pastiche: uint8 of the content's shape.
+        embedding: (embedding_dim,) of the style, or what the method has in its place.
+        measurement: its figures.
+        milliseconds: time to stylise, without embedding, compiling and measuring.
+    """
+
+    content_index: int
+    style_index: int
+    content: np.ndarray
+    pastiche: np.ndarray
+    embedding: np.ndarray
+    measurement: Measurement
+    milliseconds: float
+
+
+def read_at(path, image_size):
+    """The image of a file, uint8 (H, W, 3): as it is for 0, else its short side resized to N and its middle N x N."""
+    image = read_image(path)
+    return center_crop(resize_short_side(image, image_size), image_size) if image_size else image
+
+
+def evaluate_pairs(contents, styles, method, metric, image_size=0):
+    """Stylises and measures every content with every style, contents in the outer loop.
+
+    Each style is embedded once, and each image is described to the metric once. The first pair is stylised once more,
+    before it is timed, so that no time holds a compilation.
+
+    Args:
+        contents, styles: lists of files.
+        method: anything with `embed(style) -> embedding` and `stylize(content, embedding) -> pastiche`, such as a
+            `src.stylize.stylizer.Stylizer`; images are uint8 (H, W, 3).
+        metric: `src.metrics.ImageMetric`.
+        image_size: see `read_at`.
+
+    Yields:
+        a `Pair` each.
+
+    Raises:
+        UserError: an unreadable image.
+    """
+    embeddings, described = [], []
+    for path in styles:
+        image = read_at(path, image_size)
+        embeddings.append(method.embed(image))
+        described.append(metric.describe_style(image))
+    for i, path in enumerate(contents):
+        content = read_at(path, image_size)
+        description = metric.describe(content)
+        if i == 0:
+            method.stylize(content, embeddings[0])
+        for j, embedding in enumerate(embeddings):
+            started = time.perf_counter()
+            pastiche = method.stylize(content, embedding)
+            milliseconds = 1000 * (time.perf_counter() - started)
+            measurement = metric.measure(pastiche, description, described[j])
+            yield Pair(i, j, content, pastiche, embedding, measurement, milliseconds)
+
+
+def unique_names(stems) -> list[str]:
+    """A file name for each stem, in order: the stem, or the stem with "-2", "-3" ... when the name is taken already.
+
+    Upper and lower case count as the same, as some file systems do.
+    """
+    taken, names = set(), []
+    for stem in stems:
+        name, number = stem, 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(name.lower())
+        names.append(name)
+    return names
+
+
+def relative_names(paths, top) -> list[str]:
+    """Paths as they stand under the folder they were listed from; a single file's name."""
+    top = Path(top).expanduser()
+    return [path.name if path == top else path.relative_to(top).as_posix() for path in paths]
+
+
+class EvaluationFolder:
+    """Writes what an evaluation gives: `<content stem>_<style stem>.png`, grid.png, metrics.csv; and sums it up.
+
+    Two pairs whose names would be the same (one stem in two folders, or with two endings) get "-2", "-3" ... in sorted
+    order.
+
+    Args:
+        folder: where to.
+        contents, styles: the lists of files.
+        content_names, style_names: how the table names them.
+        style_taps: names of the metric's style taps.
+        image_size: see `read_at`.
+        pictures: whether to write the pastiches one by one.
+    """
+
+    def __init__(self, folder, contents, styles, content_names, style_names, style_taps, image_size=0, pictures=True):
+        self.folder, self.pictures = Path(folder), pictures
+        self.contents, self.styles, self.image_size = contents, styles, image_size
+        self.content_names, self.style_names = content_names, style_names
+        self.style_taps = tuple(style_taps)
+        self.pairs = unique_names([f"{c.stem}_{s.stem}" for c in contents for s in styles])
+        self.grid = Grid(len(contents), len(styles))
+        for j, path in enumerate(styles[: self.grid.columns]):
+            self.grid.put_style(j, read_at(path, image_size))
+        self.rows = []
+        self.embeddings = {}
+
+    def add(self, pair):
+        """Takes a `Pair`: writes its picture, keeps its thumbnail and figures."""
+        i, j = pair.content_index, pair.style_index
+        name = f"{self.pairs[i * len(self.styles) + j]}.png"
+        if self.pictures:
+            write_image(self.folder / name, pair.pastiche)
+        if j == 0:
+            self.grid.put_content(i, pair.content)
+        self.grid.put(i, j, pair.pastiche)
+        self.embeddings[j] = pair.embedding
+        found = pair.measurement
+        row = {
+            "content": self.content_names[i],
+            "style": self.style_names[j],
+            "picture": name if self.pictures else "",
+            "ssim": found.ssim,
+            "content_distance": found.content_distance,
+            "style_left": found.style_left,
+            **{f"style_left_{tap}": found.style_left_taps[tap] for tap in self.style_taps},
+            "milliseconds": pair.milliseconds,
+        }
+        self.rows.append(row)
+
+    def finish(self):
+        """Writes grid.png and metrics.csv (one row a pair; a figure that there is not is left empty)."""
+        write_image(self.folder / "grid.png", self.grid.image())
+        with atomic_write(self.folder / "metrics.csv") as temporary:
+            with open(temporary, "w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, self.rows[0], lineterminator="\n")
+                writer.writeheader()
+                writer.writerows({key: _cell(value) for key, value in row.items()} for row in self.rows)
+
+    def interpolate(self, stylizer, steps):
+        """Writes to interpolation/, for every content, a strip to each style and one from each style to the next.
+
+        The first kind, `<content>_<style>.png`, begins with the content's own style; the second is
+        `<content>_<style>_to_<style>.png`. Each has `steps` pictures, both ends among them.
+        """
+        count = len(self.styles)
+        betweens = unique_names(
+            [f"{c.stem}_{s.stem}_to_{t.stem}" for c in self.contents for s, t in itertools.pairwise(self.styles)]
+        )
+        for i, path in enumerate(self.contents):
+            content = read_at(path, self.image_size)
+            own = stylizer.embed(content)
+            paths = [(own, self.embeddings[j], self.pairs[i * count + j]) for j in range(count)]
+            for j in range(count - 1):
+                paths.append((self.embeddings[j], self.embeddings[j + 1], betweens[i * (count - 1) + j]))
+            for start, end, name in paths:
+                frames = [
+                    stylizer.stylize(content, stylizer.blend([start, end], [1 - t, t]))
+                    for t in np.linspace(0, 1, steps)
+                ]
+                write_image(self.folder / "interpolation" / f"{name}.png", strip(frames))
+
+    def summary(self) -> str:
+        """Median and mean of every figure over the pairs, as a table."""
+        lines = [f"{'':24}{'median':>10}{'mean':>10}"]
+        for key in list(self.rows[0])[3:]:
+            values = [row[key] for row in self.rows if not math.isnan(row[key])]
+            if values:
+                digits = 1 if key == "milliseconds" else 4
+                middle, mean = statistics.median(values), statistics.fmean(values)
+                lines.append(f"{key:24}{middle:>10.{digits}f}{mean:>10.{digits}f}")
+        return "\n".join(lines)
+
+
+def _cell(value):
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return value

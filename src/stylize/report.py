@@ -1,0 +1,75 @@
+"""Pictures of many pictures: a grid of contents and styles, and strips of interpolations."""
+
+import numpy as np
+from PIL import Image
+
+GAP = 4
+LARGEST_CELL, SMALLEST_CELL = 256, 96
+LARGEST_FRAME = 512
+GRID_SIDE = 3600
+MOST_ROWS = MOST_COLUMNS = 30
+
+
+def thumbnail(image, side) -> np.ndarray:
+    """uint8 (H, W, 3) of any shape, fitted into the middle of a white side x side square."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if size != (width, height):
+        image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+    cell = np.full((side, side, 3), 255, np.uint8)
+    top, left = (side - size[1]) // 2, (side - size[0]) // 2
+    cell[top : top + size[1], left : left + size[0]] = image
+    return cell
+
+
+class Grid:
+    """Styles across, contents down, the originals as header row and column, a pastiche in every cell.
+
+    Cells shrink with the number of columns and rows, from 256 px to 96; beyond 30 contents or styles the rest is left
+    out. Only thumbnails are kept.
+
+    Args:
+        contents, styles: how many there are.
+    """
+
+    def __init__(self, contents, styles):
+        self.rows, self.columns = min(contents, MOST_ROWS), min(styles, MOST_COLUMNS)
+        self.cut = (self.rows, self.columns) != (contents, styles)
+        fitting = GRID_SIDE // (max(self.rows, self.columns) + 1) - GAP
+        self.cell = max(SMALLEST_CELL, min(LARGEST_CELL, fitting))
+        pitch = self.cell + GAP
+        self._canvas = np.full(((self.rows + 1) * pitch - GAP, (self.columns + 1) * pitch - GAP, 3), 255, np.uint8)
+
+    def _put(self, row, column, image):
+        if row <= self.rows and column <= self.columns:
+            top, left = row * (self.cell + GAP), column * (self.cell + GAP)
+            self._canvas[top : top + self.cell, left : left + self.cell] = thumbnail(image, self.cell)
+
+    def put_content(self, i, image):
+        """Puts the i-th content image at the head of its row."""
+        self._put(i + 1, 0, image)
+
+    def put_style(self, j, image):
+        """Puts the j-th style image at the head of its column."""
+        self._put(0, j + 1, image)
+
+    def put(self, i, j, pastiche):
+        """Puts the pastiche of the i-th content and the j-th style."""
+        self._put(i + 1, j + 1, pastiche)
+
+    def image(self) -> np.ndarray:
+        """The grid, uint8 (H, W, 3)."""
+        return self._canvas
+
+
+def strip(frames) -> np.ndarray:
+    """Frames uint8 (H, W, 3) of one size side by side, reduced until none is longer than 512 px."""
+    height, width = frames[0].shape[:2]
+    scale = min(1.0, LARGEST_FRAME / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    gap = np.full((size[1], GAP, 3), 255, np.uint8)
+    pieces = []
+    for frame in frames:
+        pieces += [np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)), gap]
+    return np.concatenate(pieces[:-1], axis=1)

@@ -1,0 +1,53 @@
+"""Stylises a picture, or a folder of pictures, with one style image or a blend of several.
+
+python stylize.py photo.jpg painting.jpg -o out.jpg
+"""
+
+import sys
+
+from src.config import parse
+from src.data.images import read_image
+from src.errors import run_entry
+from src.stylize.pictures import check_settings, plan_jobs, run_jobs, style_files
+
+
+def main(argv):
+    """Reads the options, stylises, returns the exit code."""
+    options = parse(
+        argv,
+        ("stylize", "runtime"),
+        "Stylises a picture, or a folder of them, with a style image or a blend of several.",
+        positionals=(
+            ("content", None, "photograph, or a folder of them"),
+            ("style", "?", "style image; several with --styles instead"),
+        ),
+        aliases={"output": ["-o"]},
+    )
+    settings = options.stylize
+    check_settings(settings.strength, settings.size)
+    styles, weights = style_files(options.style, settings.styles, settings.style_weights)
+    jobs = plan_jobs(options.content, settings.output, settings.overwrite)
+    images = [read_image(path) for path in styles]
+    if len(jobs) == 1:
+        read_image(jobs[0].content)  # says so before the networks are loaded and compiled
+
+    from src.runtime import setup
+    from src.stylize.stylizer import Stylizer
+
+    setup(options.runtime)
+    stylizer = Stylizer(settings.checkpoint, settings.inception_ckpt)
+    embedding = stylizer.blend([stylizer.embed(image) for image in images], weights)
+    failures = 0
+    for job, error in run_jobs(jobs, stylizer, embedding, settings.strength, settings.size):
+        if error:
+            failures += 1
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            print(job.output)
+    if failures and len(jobs) > 1:
+        print(f"error: {failures} of {len(jobs)} pictures were skipped, see above", file=sys.stderr)
+    return 2 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_entry(main))
