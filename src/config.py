@@ -28,6 +28,7 @@ class NetworkConfig:
     output: str
     norm_affine: bool
     conv_bias: bool
+    half_offsets: bool
     embedding_dim: int
     train_inception: bool
 
