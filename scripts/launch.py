@@ -184,7 +184,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--platform", default="CPU")
     devices = parser.add_mutually_exclusive_group(required=True)
-    devices.add_argument("--ranks", type=int, default=0, help="how many processes")
+    devices.add_argument("--ranks", type=int, help="how many processes")
     devices.add_argument("--rank_table", type=Path, help="HCCL rank table of the devices")
     parser.add_argument("--log_dir", type=Path, required=True, help="where ranks other than 0 write")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="Python program and its arguments")

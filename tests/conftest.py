@@ -1,0 +1,84 @@
+"""What every test may use: the project on sys.path, the training data beside it when there, small images, scripts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+sys.path.insert(0, str(ROOT))
+
+import src  # noqa: E402, F401  prepares the environment, so it goes before any test's import of mindspore
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's root folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Function of a path under ../shared (training data, not part of the project): the path, or the test is skipped."""
+
+    def find(*parts) -> Path:
+        path = SHARED.joinpath(*parts)
+        if not path.exists():
+            pytest.skip(f"needs {Path('..', 'shared', *parts)}, which is not here")
+        return path
+
+    return find
+
+
+def make_image(height=64, width=64, seed=0) -> np.ndarray:
+    """A picture with edges, gradients and grain, (H, W, 3) uint8 RGB: no two seeds, and no two channels, are alike."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    turn = rng.uniform(0, np.pi, 3)
+    period = rng.uniform(9, 30, 3)
+    waves = np.sin((np.cos(turn) * x[..., None] + np.sin(turn) * y[..., None]) / period * 2 * np.pi)
+    square = (np.abs(x - width / 2) < width / 5) & (np.abs(y - height / 2) < height / 5)
+    image = 128 + 70 * waves + rng.normal(0, 8, (height, width, 3)) + 60 * square[..., None] * rng.uniform(-1, 1, 3)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def image():
+    """Function (height, width, seed) that makes a small picture: `make_image`."""
+    return make_image
+
+
+@pytest.fixture(scope="session")
+def image_folders(tmp_path_factory) -> tuple[Path, Path]:
+    """A folder of 4 content and one of 3 style images of several sizes. Read only: all tests share it."""
+    from PIL import Image
+
+    base = tmp_path_factory.mktemp("images")
+    sizes = {"content": [(96, 128), (128, 96), (80, 80), (97, 131)], "style": [(112, 96), (90, 90), (70, 120)]}
+    for folder in sizes:
+        (base / folder).mkdir()
+        for number, size in enumerate(sizes[folder]):
+            Image.fromarray(make_image(*size, seed=len(folder) + number)).save(base / folder / f"{folder}_{number}.png")
+    return base / "content", base / "style"
+
+
+@pytest.fixture(scope="session")
+def run_entry_point():
+    """Function that runs an entry point or script of the project as a user would and returns the finished process.
+
+    run_entry_point("eval.py", "--image_size", 64): with this Python, in the project's root, output captured as text.
+    """
+
+    def run(program, *arguments, cwd=ROOT, timeout=600, **environment) -> subprocess.CompletedProcess:
+        launcher = "bash" if str(program).endswith(".sh") else sys.executable
+        command = [launcher, str(ROOT / program), *map(str, arguments)]
+        variables = {**os.environ, "PYTHON": sys.executable, **environment}
+        return subprocess.run(
+            command, cwd=cwd, env=variables, timeout=timeout, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+
+    return run

@@ -1,0 +1,158 @@
+"""default_config.yaml, the recipes and the dataclasses agree; every mistake is one line that names the option."""
+
+import typing
+
+import pytest
+import yaml
+
+from src import config
+from src.errors import UserError
+
+DOCUMENTS = list(yaml.safe_load_all(config.DEFAULT_CONFIG.read_text(encoding="utf-8")))
+RECIPES = sorted((config.ROOT / "configs").glob("*.yaml"))
+
+
+def hints(section):
+    return typing.get_type_hints(config.SECTIONS[section])
+
+
+def test_three_documents_hold_the_sections_of_the_dataclasses():
+    values, helps, choices = DOCUMENTS
+    assert set(values) == set(helps) == set(config.SECTIONS)
+    assert set(choices) <= set(config.SECTIONS)
+
+
+@pytest.mark.parametrize("section", config.SECTIONS)
+def test_every_option_has_a_value_a_help_line_and_a_field(section):
+    values, helps, choices = DOCUMENTS
+    assert list(values[section]) == list(helps[section]) == list(hints(section))
+    for key, text in helps[section].items():
+        assert isinstance(text, str) and len(text) > 5, key
+    for key, allowed in choices.get(section, {}).items():
+        assert values[section][key] in allowed
+        assert len(set(allowed)) == len(allowed) > 1
+
+
+def test_option_names_mean_one_thing_a_command_line():
+    """Sections that an entry point takes together may not share a key."""
+    for together in (("network", "loss", "data", "train", "runtime"), ("eval", "loss", "runtime"),
+                     ("stylize", "runtime"), ("export", "runtime")):
+        keys = [key for section in together for key in hints(section)]
+        assert len(set(keys)) == len(keys)
+
+
+def test_defaults_build_every_section_with_the_yaml_values():
+    built = config.defaults()
+    assert set(built) == set(config.SECTIONS)
+    for section, options in DOCUMENTS[0].items():
+        assert config.to_dict(built[section]) == options
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_recipe_parses_and_changes_something(recipe):
+    assert config.defaults(recipe) != config.defaults()
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_recipe_says_what_it_is_for(recipe):
+    assert recipe.read_text(encoding="utf-8").startswith("# ")
+
+
+def test_there_are_recipes():
+    assert "modelzoo.yaml" in [path.name for path in RECIPES]
+
+
+def test_command_line_goes_over_recipe_over_defaults(tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("train: {steps: 7, learning_rate: 1e-3}\nnetwork: {width: 0.5}\n", encoding="utf-8")
+    options = config.parse(["--config_path", str(recipe), "--steps", "9"], ("network", "train"), "test")
+    assert (options.train.steps, options.train.learning_rate, options.network.width) == (9, 0.001, 0.5)
+    assert options.train.optimizer == "adam"
+
+
+def test_values_from_the_command_line_have_the_field_types():
+    options = config.parse(
+        ["--style_taps", "relu1_1=0.5, relu4_1=2", "--tv_weight", "1e-4", "--normalize_losses", "--lift_taps", "false"],
+        ("loss",), "test",
+    )
+    assert options.loss.style_taps == {"relu1_1": 0.5, "relu4_1": 2.0}
+    assert options.loss.tv_weight == pytest.approx(1e-4)
+    assert options.loss.normalize_losses is True and options.loss.lift_taps is False
+
+
+def test_lists_and_positionals():
+    options = config.parse(
+        ["photo.jpg", "--styles", "a.jpg", "b.jpg", "--style_weights", "0.7", "0.3", "-o", "out.png"],
+        ("stylize",), "test", positionals=(("content", None, "picture"),), aliases={"output": ["-o"]},
+    )
+    assert options.content == "photo.jpg" and options.stylize.output == "out.png"
+    assert options.stylize.styles == ["a.jpg", "b.jpg"] and options.stylize.style_weights == [0.7, 0.3]
+
+
+def test_help_lists_every_option(capsys):
+    with pytest.raises(SystemExit) as caught:
+        config.parse(["--help"], tuple(config.SECTIONS)[:5], "test")
+    text = capsys.readouterr().out
+    assert caught.value.code == 0
+    for section in tuple(config.SECTIONS)[:5]:
+        assert all(f"--{key}" in text for key in hints(section))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--stepz", "3"], "stepz"),
+        (["--step", "3"], "--step"),  # no abbreviations: a new option must not change what an old command means
+        (["--steps", "many"], "steps"),
+        (["--steps", "2.5"], "steps"),
+        (["--steps", "inf"], "steps"),
+        (["--resume", "perhaps"], "resume"),
+        (["--learning_rate", "fast"], "learning_rate"),
+        (["--optimizer", "adamw"], "optimizer"),
+        (["--steps"], "steps"),
+        (["stray"], "stray"),
+        (["--config_path", "no/such.yaml"], "no/such.yaml"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_one_line_naming_the_option(arguments, named):
+    with pytest.raises(UserError) as caught:
+        config.parse(arguments, ("train",), "test")
+    assert named in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("trian: {steps: 3}", "trian"),
+        ("train: {stepz: 3}", "stepz"),
+        ("train: {steps: [1, 2]}", "steps"),
+        ("train: {steps: yes}", "steps"),
+        ("train: {resume: 2}", "resume"),
+        ("train: {output_dir: 3}", "output_dir"),
+        ("loss: {style_taps: {relu1_1: big}}", "relu1_1"),
+        ("loss: {style_taps: relu1_1}", "style_taps"),
+        ("stylize: {styles: a.jpg}", "styles"),
+        ("network: {padding: mirror}", "padding"),
+        ("just text", "recipe.yaml"),
+        ("a: [1", "recipe.yaml"),
+        ("", "recipe.yaml"),
+    ],
+)
+def test_mistakes_in_a_recipe_are_one_line_naming_the_option(tmp_path, text, named):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        config.defaults(recipe)
+    assert named in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_misspelt_option_gets_a_suggestion(tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("train: {learning_rat: 1}", encoding="utf-8")
+    with pytest.raises(UserError, match="'learning_rate'"):
+        config.defaults(recipe)
+
+
+def test_a_value_among_the_choices_is_listed_in_the_error():
+    with pytest.raises(UserError, match="reflect, zero"):
+        config.defaults(network={"padding": "mirror"})

@@ -1,0 +1,173 @@
+"""scripts/launch.py: one process a device, the first failure's status, Ctrl-C for all, rank tables."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+REPORT = "import os; print({name: os.environ.get(name) for name in (%s)})"
+NAMES = ("MS_ROLE", "MS_WORKER_NUM", "MS_NODE_ID", "RANK_ID", "RANK_SIZE", "DEVICE_ID", "RANK_TABLE_FILE")
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """Starts launch.py with a program's text: the finished process, or the running one with wait=False."""
+
+    def run(text, *options, wait=True, **environment):
+        program = tmp_path / "program.py"
+        program.write_text(text)
+        command = [sys.executable, ROOT / "scripts/launch.py", *options, "--log_dir", tmp_path / "logs", program]
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        if not wait:
+            return process
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    return run
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Writes a rank table of version 1.0: servers given as {address: [(rank, device), ...]}."""
+
+    def write(servers):
+        path = tmp_path / "hccl.json"
+        listed = [
+            {"server_id": name, "device": [{"rank_id": str(r), "device_id": str(d)} for r, d in pairs]}
+            for name, pairs in servers.items()
+        ]
+        path.write_text(json.dumps({"version": "1.0", "server_count": str(len(servers)), "server_list": listed}))
+        return path
+
+    return write
+
+
+def report():
+    return REPORT % ", ".join(map(repr, NAMES))
+
+
+def environments(tmp_path, stdout) -> dict:
+    """What each process found in its environment: the terminal's, and those in the logs."""
+    found = {"terminal": eval(stdout)}
+    for log in (tmp_path / "logs").glob("*.log"):
+        found[log.stem] = eval(log.read_text())
+    return found
+
+
+def test_ranks_find_each_other_through_a_scheduler(launch, tmp_path):
+    process = launch(report() + "\nimport time; time.sleep(0.3)", "--ranks", 3, RANK_TABLE_FILE="/left/over.json")
+    assert process.returncode == 0, process.stderr
+    found = environments(tmp_path, process.stdout)
+    assert set(found) == {"terminal", "scheduler", "rank_1", "rank_2"}
+    assert [found[name]["MS_ROLE"] for name in ("terminal", "scheduler")] == ["MS_WORKER", "MS_SCHED"]
+    assert [found[name]["RANK_ID"] for name in ("terminal", "rank_1", "rank_2")] == ["0", "1", "2"]
+    assert all(values["MS_WORKER_NUM"] == values["RANK_SIZE"] == "3" for values in found.values())
+    assert all(values["RANK_TABLE_FILE"] is None for values in found.values())
+
+
+def test_rank_table_gives_every_device_of_this_server_a_process(launch, table, tmp_path):
+    path = table({"10.0.0.1": [(0, 4), (1, 5)], "10.0.0.2": [(2, 0), (3, 1)]})
+    process = launch(report(), "--platform", "Ascend", "--rank_table", path, SERVER_ID="10.0.0.2")
+    assert process.returncode == 0, process.stderr
+    found = environments(tmp_path, process.stdout)
+    assert set(found) == {"terminal", "rank_3"}
+    assert (found["terminal"]["RANK_ID"], found["terminal"]["DEVICE_ID"]) == ("2", "0")
+    assert (found["rank_3"]["RANK_ID"], found["rank_3"]["DEVICE_ID"]) == ("3", "1")
+    assert all(v["RANK_SIZE"] == "4" and v["RANK_TABLE_FILE"] == str(path) for v in found.values())
+    assert all(v["MS_ROLE"] is None for v in found.values())
+
+
+def test_older_rank_table(launch, tmp_path):
+    path = tmp_path / "old.json"
+    instances = [
+        {"rank_id": str(rank), "server_id": "10.0.0.1", "devices": [{"device_id": str(rank + 2), "device_ip": "0"}]}
+        for rank in range(2)
+    ]
+    path.write_text(json.dumps({"group_count": "1", "group_list": [{"instance_list": instances}]}))
+    process = launch(report(), "--platform", "Ascend", "--rank_table", path)
+    assert process.returncode == 0, process.stderr
+    assert {v["DEVICE_ID"] for v in environments(tmp_path, process.stdout).values()} == {"2", "3"}
+
+
+def test_on_the_cpu_a_rank_table_only_counts(launch, table, tmp_path):
+    process = launch(report(), "--platform", "CPU", "--rank_table", table({"10.0.0.1": [(0, 0), (1, 1)]}))
+    assert process.returncode == 0, process.stderr
+    found = environments(tmp_path, process.stdout)
+    assert set(found) == {"terminal", "scheduler", "rank_1"}
+    assert found["terminal"]["RANK_TABLE_FILE"] is None
+
+
+@pytest.mark.parametrize("text", ["not json", "[]", '{"server_list": [{"server_id": "a"}]}', '{"server_list": []}'])
+def test_what_is_no_rank_table_is_one_line(launch, tmp_path, text):
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    process = launch("", "--platform", "Ascend", "--rank_table", path)
+    assert process.returncode == 2
+    assert process.stderr.startswith("error: RANK_TABLE_FILE") and process.stderr.count("\n") == 1
+    assert str(path) in process.stderr
+
+
+def test_several_servers_ask_which_this_is(launch, table):
+    process = launch("", "--platform", "Ascend", "--rank_table", table({"10.0.0.1": [(0, 0)], "10.0.0.2": [(1, 0)]}))
+    assert process.returncode == 2 and "SERVER_ID" in process.stderr and "10.0.0.2" in process.stderr
+
+
+def test_no_rank_is_an_error(launch):
+    process = launch("", "--ranks", 0)
+    assert process.returncode == 2 and "at least 1" in process.stderr
+
+
+FAILING = """
+import os, signal, sys, time
+if os.environ["RANK_ID"] == "1":
+    print("what went wrong")
+    %s
+time.sleep(50)
+"""
+
+
+@pytest.mark.parametrize(("way", "status"), [("sys.exit(7)", 7), ("os.kill(os.getpid(), signal.SIGKILL)", 137)])
+def test_one_ranks_failure_ends_all_and_shows_its_log(launch, way, status):
+    start = time.monotonic()
+    process = launch(FAILING % f"sys.stdout.flush(); {way}", "--ranks", 3)
+    assert process.returncode == status
+    assert "rank_1" in process.stderr and "what went wrong" in process.stderr
+    assert time.monotonic() - start < 25
+
+
+PATIENT = """
+import os, pathlib, sys, time
+here = pathlib.Path(__file__).parent
+name = os.environ["MS_ROLE"] + os.environ["RANK_ID"]
+try:
+    (here / f"{name}.started").touch()
+    time.sleep(50)
+except KeyboardInterrupt:
+    time.sleep(1 if name == "MS_WORKER0" else 0)
+    (here / f"{name}.saved").touch()
+    sys.exit(130)
+"""
+
+
+def test_ctrl_c_lets_every_rank_save(launch, tmp_path):
+    process = launch(PATIENT, "--ranks", 2, wait=False)
+    deadline = time.monotonic() + 30
+    while len(list(tmp_path.glob("*.started"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert {path.stem for path in tmp_path.glob("*.saved")} == {"MS_WORKER0", "MS_WORKER1"}
