@@ -1,4 +1,4 @@
-"""Weights as people have them, into networks. The format is recognised from the names in the file, not from its name."""
+"""Weights as people have them, into networks. The format is recognised from the names inside, not from the file's."""
 
 import logging
 import zipfile
