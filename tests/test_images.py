@@ -24,7 +24,6 @@ from src.data.images import (
 from src.errors import UserError
 from src.files import TEMPORARY_PREFIX, atomic_write
 
-
 ROOT = Path(__file__).resolve().parent.parent
 
 
