@@ -190,23 +190,22 @@ class PairedImages:
                 iterator.stop()
 
     def _pipeline(self, start_step, stop_step):
-        workers = min(self._data.num_parallel_workers, multiprocessing.cpu_count())  # MindData refuses more
         ds.config.set_prefetch_size(self._data.prefetch)
+        # MindData refuses more workers than cores
+        workers = {"num_parallel_workers": min(self._data.num_parallel_workers, multiprocessing.cpu_count())}
         size = self._data.batch_size
+        loaded, images = ["content", "content_draw", "style", "style_draw"], ["content", "style"]
         positions = _Positions(self._positions, start_step, stop_step, size)
         rows = ds.GeneratorDataset(positions, ["position"], shuffle=False, num_parallel_workers=1)
-        columns = ["content", "style"]
         # Called from Python one operation at a time, MindData keeps other Python threads waiting, so the costly ones
         # (decode, conversion to float) are stages of their own, which run beside Python.
-        rows = rows.map(self._load, ["position"], ["content", "content_draw", "style", "style_draw"],
-                        num_parallel_workers=workers)  # fmt: skip
-        for column in columns:
-            rows = rows.map(vision.Decode(), column, num_parallel_workers=workers)
-        rows = rows.map(self._transform, ["content", "content_draw", "style", "style_draw"], columns,
-                        num_parallel_workers=workers)  # fmt: skip
-        for column in columns:
-            rows = rows.map(vision.ToTensor(), column, num_parallel_workers=workers)
-        return rows.project(columns).batch(size, drop_remainder=True)
+        rows = rows.map(self._load, ["position"], loaded, **workers)
+        for image in images:
+            rows = rows.map(vision.Decode(), image, **workers)
+        rows = rows.map(self._transform, loaded, images, **workers)
+        for image in images:
+            rows = rows.map(vision.ToTensor(), image, **workers)
+        return rows.project(images).batch(size, drop_remainder=True)
 
     def _load(self, position):
         row = []

@@ -1,0 +1,72 @@
+"""Images a second that the data pipeline gives, by number of workers, beside what a training step consumes.
+
+    python benchmarks/feeding.py --content_path C --style_path S --step_time 0.4 [--batch_size 8] [--image_size 256]
+
+Takes every option of the data section. An image is one content or one style image: a step consumes 2 * batch_size of
+them. Each file is looked through for damage when it is first read, so the first epoch is slower than those that follow.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from src.config import parse
+from src.errors import UserError, run_entry
+
+
+def measure(images, steps, per_step) -> tuple[float, float]:
+    """Images/s and milliseconds of processor time an image over `steps` batches, without the start of the pipeline."""
+    batches = images.batches(0, steps + 1)
+    next(batches)
+    start, processor = time.perf_counter(), time.process_time()
+    for _ in batches:
+        pass
+    count = steps * per_step
+    return count / (time.perf_counter() - start), 1000 * (time.process_time() - processor) / count
+
+
+def main(argv):
+    """Prints the table."""
+    cores = multiprocessing.cpu_count()
+    workers = sorted({min(count, cores) for count in (1, 2, 4, 8)})
+    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
+    options.add_argument("--step_time", type=float, default=0.0, help="seconds a training step takes, to compare with")
+    options.add_argument("--steps", type=int, default=60, help="batches to measure (default: 60)")
+    options.add_argument("--workers", type=int, nargs="+", default=workers, help=f"workers to try (default: {workers})")
+    if {"-h", "--help"} & set(argv):
+        options.print_help()
+    own, rest = options.parse_known_args(argv)
+    data = parse(rest, ["data"], __doc__.splitlines()[0]).data
+    if own.steps < 1 or own.step_time < 0:
+        raise UserError(f"options steps and step_time: found {own.steps} and {own.step_time}, expected more than 0")
+
+    from src.data.dataset import PairedImages
+
+    start = time.perf_counter()
+    images = PairedImages(data, seed=0)
+    seconds = time.perf_counter() - start
+    count = images.content_count + images.style_count
+    print(f"{count} images usable, {images.skipped} skipped, scanned in {seconds:.2f} s; {cores} cores")
+    print(f"batch {data.batch_size}, {data.image_size} x {data.image_size} pixels, {own.steps} steps")
+    consumed = 2 * data.batch_size / own.step_time if own.step_time else 0.0
+    if consumed:
+        print(f"a step of {own.step_time:g} s consumes {consumed:.0f} images/s")
+    print(
+        "workers | first reading: images/s, CPU ms/image | later: images/s, CPU ms/image"
+        + " | times consumed" * bool(consumed)
+    )
+    for workers in own.workers:
+        images = PairedImages(replace(data, num_parallel_workers=workers), seed=0)
+        first, first_cpu = measure(images, own.steps, 2 * data.batch_size)
+        later, later_cpu = measure(images, own.steps, 2 * data.batch_size)
+        line = f"{workers:7d} | {first:23.0f}, {first_cpu:12.2f} | {later:15.0f}, {later_cpu:12.2f}"
+        print(line + (f" | {first / consumed:5.1f} to {later / consumed:.1f}" if consumed else ""), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(run_entry(main))
