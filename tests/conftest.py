@@ -15,6 +15,15 @@ sys.path.insert(0, str(ROOT))
 import src  # noqa: E402, F401  prepares the environment, so it goes before any test's import of mindspore
 
 
+@pytest.fixture(scope="session", autouse=True)
+def runtime():
+    """Device and graph mode as entry points set them, before any test computes: MindSpore refuses it afterwards."""
+    from src.config import defaults
+    from src.runtime import setup
+
+    return setup(defaults()["runtime"])
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's root folder."""
@@ -82,3 +91,21 @@ def run_entry_point():
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory) -> Path:
+    """A checkpoint of a quarter-width model with a compact predictor, untrained, whose styles look different."""
+    import mindspore as ms
+
+    from src.config import defaults, to_dict
+    from src.models.factory import create_model
+    from src.weights.native import save_checkpoint
+
+    network = defaults(network={"predictor": "compact", "width": 0.25})["network"]
+    model = create_model(network)
+    heads = np.random.default_rng(0).normal(0, 0.2, model.transfer.heads.weight.shape)
+    model.transfer.heads.weight.set_data(ms.Tensor(heads, ms.float32))
+    path = tmp_path_factory.mktemp("tiny") / "tiny.ckpt"
+    save_checkpoint(path, model, {"network": to_dict(network)})
+    return path

@@ -123,8 +123,8 @@ class Stylizer:
 def _attach_loss_network(predictor, checkpoint, loss):
     if loss is None:
         raise UserError(
-            f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use eval.py with "
-            "--loss_network_ckpt, or distil it into a compact predictor with train.py"
+            f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use eval.py "
+            "with --loss_network_ckpt, or distil it into a compact predictor with train.py"
         )
     folder = Path(checkpoint).parent
     predictor.attach(create_loss_network(dataclasses.replace(loss, lift_taps=False), folder, STATISTICS_TAPS))
