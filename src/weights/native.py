@@ -98,7 +98,8 @@ def load_into(cell, params, where, prefix="", ignore=()):
     wanted = dict(cell.parameters_and_names())
     for name, parameter in wanted.items():
         if prefix + name not in params:
-            raise UserError(f"checkpoint {where}: parameter {prefix + name} is missing, expected shape {parameter.shape}")
+            expected = f"expected shape {parameter.shape}"
+            raise UserError(f"checkpoint {where}: parameter {prefix + name} is missing, {expected}")
         found = params[prefix + name].shape
         if tuple(found) != tuple(parameter.shape):
             raise UserError(
@@ -108,6 +109,7 @@ def load_into(cell, params, where, prefix="", ignore=()):
         if name.startswith(prefix) and name[len(prefix) :] not in wanted:
             short = name[len(prefix) :]
             if not any(short == i or (i.endswith(".") and short.startswith(i)) for i in ignore):
-                raise UserError(f"checkpoint {where}: parameter {name} is none of this network's; is it another network?")
+                hint = "is none of this network's; is it another network?"
+                raise UserError(f"checkpoint {where}: parameter {name} {hint}")
     for name, parameter in wanted.items():
         parameter.set_data(ms.Tensor(np.ascontiguousarray(params[prefix + name]), parameter.dtype))

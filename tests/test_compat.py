@@ -1,0 +1,379 @@
+"""The published MindSpore checkpoints: loaded, computed with, written, and refused when something is wrong."""
+
+import json
+import zlib
+from dataclasses import replace
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from src.config import defaults
+from src.errors import UserError
+from src.losses import StylizationLoss
+from src.models.factory import create_loss_network, create_model
+from src.models.inception_v3 import InceptionV3
+from src.models.vgg import BLOCKS, IMAGENET_MEAN, IMAGENET_STD, VGG, layer_names
+from src.weights import modelzoo
+from src.weights.load import load_loss_network_weights, load_model, read_inception, read_loss_network
+from src.weights.native import read_checkpoint, save_checkpoint
+
+TOLERANCE = 1e-4
+TRANSFER = "transfer_net.style_transfer_network."
+# what the ImageNet files hold beside the layers used here
+EXTRAS = {
+    "inceptionv3": {"Mixed_7a.branch0.0.conv.weight": (4, 4, 1, 1), "logits.fc.weight": (2, 4), "moments.x": (3,)},
+    "vgg16": {
+        "classifier.0.weight": (4, 4),
+        "classifier.0.bias": (4,),
+        "moments.layers.0.weight": (3,),
+        "momentum": (),
+    },
+}
+
+
+def filled(name, shape):
+    """The stand-in's values: a rule of the name, so that no large file is needed."""
+    normal = np.random.default_rng([zlib.crc32(name.encode()), 0]).standard_normal(shape)
+    part = name.rsplit(".", 1)[-1]
+    if part == "moving_variance":
+        normal = np.exp(0.1 * normal)
+    elif part == "gamma":
+        normal = 1 + 0.1 * normal
+    elif part in ("moving_mean", "beta", "bias"):
+        normal = 0.1 * normal
+    elif part == "weight":
+        normal = normal * np.sqrt(2 / np.prod(shape[1:]))
+    else:
+        normal = np.zeros(shape)
+    return np.asarray(normal, np.float32)
+
+
+def published_value(name, shape):
+    mean, std = np.array(IMAGENET_MEAN, np.float32), np.array(IMAGENET_STD, np.float32)
+    if name == "meanshift.meanshift.weight":
+        return (np.eye(3, dtype=np.float32) / std[:, None]).reshape(3, 3, 1, 1)
+    if name == "meanshift.meanshift.bias":
+        return -mean / std
+    if name.startswith(("inception.", "vgg_conv")):
+        name = name.split(".", 1)[1]
+    return filled(name, shape)
+
+
+def to_tensor(image):
+    return ms.Tensor(image.astype(np.float32).transpose(2, 0, 1)[None] / 255)
+
+
+def to_image(tensor):
+    return tensor.asnumpy()[0].transpose(1, 2, 0)
+
+
+@pytest.fixture(scope="module")
+def names(shared):
+    return json.loads(shared("compat", "checkpoint_names.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def reference(shared):
+    with np.load(shared("compat", "reference_seed0.npz")) as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="module")
+def folder(names, tmp_path_factory):
+    """The three published files as stand-ins, under the names that their users have."""
+    path = tmp_path_factory.mktemp("published")
+    trained = {name: published_value(name, shape) for name, shape in names["style_transfer"]}
+    save_checkpoint(path / "style_transfer_model_0100.ckpt", trained, None)
+    for kind, extras in EXTRAS.items():
+        arrays = {name: published_value(name, shape) for name, shape in names[kind]}
+        arrays.update({name: np.ones(shape, np.float32) for name, shape in extras.items()})
+        save_checkpoint(path / f"{kind}.ckpt", arrays, None)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(folder):
+    return folder / "style_transfer_model_0100.ckpt"
+
+
+@pytest.fixture(scope="module")
+def model(trained):
+    return load_model(trained)
+
+
+@pytest.fixture(scope="module")
+def published(trained):
+    return read_checkpoint(trained)[0]
+
+
+@pytest.fixture(scope="module")
+def embeddings(model, reference):
+    return {which: model.predictor(to_tensor(reference[which])) for which in ("content", "style")}
+
+
+@pytest.fixture(scope="module")
+def pastiche(model, reference, embeddings):
+    return model.transfer(to_tensor(reference["content"]), embeddings["style"])
+
+
+def test_embedding_is_the_published_one(model, reference, embeddings):
+    features = model.predictor.inception(to_tensor(reference["style"])).asnumpy()
+    assert features.shape == tuple(reference["inception_shape"])
+    np.testing.assert_allclose(features.mean((0, 2, 3)), reference["inception_mean"], atol=TOLERANCE, rtol=0)
+    np.testing.assert_allclose(embeddings["style"].asnumpy()[0], reference["style_embedding"], atol=TOLERANCE, rtol=0)
+
+
+def test_pastiche_is_the_published_one(reference, pastiche):
+    np.testing.assert_allclose(to_image(pastiche), reference["pastiche"], atol=TOLERANCE, rtol=0)
+
+
+def test_blend_is_the_published_one(model, reference, embeddings):
+    blend = 0.4 * embeddings["style"] + 0.6 * embeddings["content"]
+    found = to_image(model.transfer(to_tensor(reference["content"]), blend))
+    np.testing.assert_allclose(found, reference["blend_04_style_06_content"], atol=TOLERANCE, rtol=0)
+
+
+def test_losses_are_the_published_ones(folder, reference, pastiche):
+    loss = defaults(modelzoo.CONFIG)["loss"]
+    taps = tuple(loss.style_taps)
+    network = create_loss_network(loss, folder, taps)
+    content = network(to_tensor(reference["content"]))
+    means = [feature.asnumpy().mean() for feature in content]
+    deviations = [feature.asnumpy().std() for feature in content]
+    np.testing.assert_allclose(means, reference["vgg_tap_mean"], rtol=TOLERANCE)
+    np.testing.assert_allclose(deviations, reference["vgg_tap_std"], rtol=TOLERANCE)
+
+    function = StylizationLoss(loss, taps)
+    targets = function.style_targets(network(to_tensor(reference["style"])))
+    total, terms = function(pastiche, network(pastiche), content, targets)
+    terms = dict(zip(function.names, terms.asnumpy(), strict=True))
+    np.testing.assert_allclose(terms["content"], reference["content_loss"], rtol=TOLERANCE)
+    np.testing.assert_allclose([terms[f"style_{tap}"] for tap in taps], reference["style_losses"], rtol=TOLERANCE)
+    np.testing.assert_allclose(total.asnumpy(), reference["total_loss"], rtol=TOLERANCE)
+
+
+def test_round_trip_writes_the_published_file_again(model, names, published, folder, tmp_path):
+    vgg = create_loss_network(defaults(modelzoo.CONFIG)["loss"], folder)
+    vgg = {name: parameter.asnumpy() for name, parameter in vgg.parameters_and_names()}
+    modelzoo.save_published(tmp_path / "written.ckpt", model, vgg)
+    written, metadata = read_checkpoint(tmp_path / "written.ckpt")
+    assert metadata is None
+    assert [[name, list(array.shape)] for name, array in written.items()] == names["style_transfer"]
+    left_by_training = ("moment1.", "moment2.", "learning_rate", "beta1_power", "beta2_power")
+    for name, array in written.items():
+        if not name.startswith(left_by_training) and "instancenorm" not in name.replace(".gamma", "").replace(
+            ".beta", ""
+        ):
+            np.testing.assert_array_equal(array, published[name], err_msg=name)
+    again = load_model(tmp_path / "written.ckpt")
+    for name, parameter in model.parameters_and_names():
+        np.testing.assert_array_equal(dict(again.parameters_and_names())[name].asnumpy(), parameter.asnumpy())
+
+
+def test_separate_inception_replaces_the_one_inside(trained, folder, tmp_path):
+    params = read_inception(folder / "inceptionv3.ckpt")
+    same = read_inception(trained)
+    assert list(params) == list(same)
+    assert all(np.array_equal(params[name], same[name]) for name in params)
+    params["Mixed_6e.branch0.bn.beta"] = params["Mixed_6e.branch0.bn.beta"] + 1
+    save_checkpoint(tmp_path / "other.ckpt", params, None)
+    loaded = load_model(trained, tmp_path / "other.ckpt").predictor.inception.Mixed_6e.branch0.bn.beta
+    np.testing.assert_array_equal(loaded.asnumpy(), params["Mixed_6e.branch0.bn.beta"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [f"{TRANSFER}res3.fc_gamma2.bias", f"{TRANSFER}upconv3.conv.weight", "inception.Mixed_5c.branch2.1.bn.moving_mean"],
+)
+@pytest.mark.parametrize("change", ["missing", "misshapen"])
+def test_missing_and_misshapen_parameters_are_named(published, tmp_path, name, change):
+    params = dict(published)
+    if change == "missing":
+        del params[name]
+    else:
+        params[name] = params[name][1:]
+    save_checkpoint(tmp_path / "bad.ckpt", params, None)
+    with pytest.raises(UserError, match="missing" if change == "missing" else "has shape") as error:
+        load_model(tmp_path / "bad.ckpt")
+    assert name in str(error.value) and "bad.ckpt" in str(error.value)
+
+
+def test_unknown_trained_parameter_is_named(published, tmp_path):
+    save_checkpoint(tmp_path / "bad.ckpt", {**published, f"{TRANSFER}res6.conv1.weight": np.ones((2, 2))}, None)
+    with pytest.raises(UserError, match="res6.conv1.weight"):
+        load_model(tmp_path / "bad.ckpt")
+
+
+def test_files_of_another_kind_are_named_as_what_they_are(folder, trained):
+    with pytest.raises(UserError, match="found vgg16, a loss network, expected a style transfer model"):
+        load_model(folder / "vgg16.ckpt")
+    with pytest.raises(UserError, match="found an Inception-v3 only"):
+        load_model(folder / "inceptionv3.ckpt")
+    with pytest.raises(UserError, match="found vgg16, a loss network, expected Inception-v3"):
+        load_model(trained, folder / "vgg16.ckpt")
+    with pytest.raises(UserError, match="found an Inception-v3 only .* expected a loss network"):
+        read_loss_network(folder / "inceptionv3.ckpt")
+    with pytest.raises(UserError, match="is a folder"):
+        load_model(folder)
+
+
+def test_loss_network_comes_from_the_trained_checkpoint_too(folder, trained):
+    from_vgg, from_trained = (VGG(16, ("relu4_1",), bias=False) for _ in range(2))
+    load_loss_network_weights(folder / "vgg16.ckpt", from_vgg)
+    load_loss_network_weights(trained, from_trained)
+    for one, other in zip(from_vgg.get_parameters(), from_trained.get_parameters(), strict=True):
+        np.testing.assert_array_equal(one.asnumpy(), other.asnumpy())
+    with pytest.raises(UserError, match="layers.19.weight is missing"):
+        load_loss_network_weights(trained, VGG(16, ("relu5_3",), bias=False))
+
+
+# From here on nothing needs ../shared.
+
+
+@pytest.fixture(scope="module")
+def published_model():
+    return create_model(modelzoo.published_network())
+
+
+def test_names_are_a_bijection(published_model):
+    """Every parameter of the model, and every row of the heads, is in the published file exactly once."""
+    entries = modelzoo.trained_entries()
+    assert len({entry.name for entry in entries}) == len(entries) == 102
+    shapes = {name: parameter.shape for name, parameter in published_model.parameters_and_names()}
+    inception = {n[len(modelzoo.NATIVE_INCEPTION) :]: s for n, s in shapes.items() if "inception" in n}
+    assert inception == modelzoo.inception_shapes() and len(inception) == 350
+    taken = {name: np.zeros(shape[0], int) for name, shape in shapes.items() if "inception" not in name}
+    for entry in entries:
+        rows = entry.rows or slice(None)
+        assert (taken[entry.source][rows].size, *shapes[entry.source][1:]) == entry.shape
+        taken[entry.source][rows] += 1
+    assert all((count == 1).all() for count in taken.values())
+
+
+def test_native_to_published_and_back_is_exact(published_model):
+    rng = np.random.default_rng(0)
+    params = {n: rng.standard_normal(p.shape, np.float32) for n, p in published_model.parameters_and_names()}
+    published = modelzoo.to_published(params)
+    assert len(published) == 711
+    inception = modelzoo.take_inception(published, "file")
+    back = modelzoo.to_native(published, "file", inception)
+    assert back.keys() == params.keys()
+    assert all(np.array_equal(back[name], params[name]) for name in params)
+    # gammas come first in the heads, in the order of the layers; the port keeps a pair of dense layers for each
+    heads = params["transfer.heads.weight"]
+    np.testing.assert_array_equal(published[f"{TRANSFER}res1.fc_gamma2.weight"], heads[128:256])
+    np.testing.assert_array_equal(published[f"{TRANSFER}upconv3.fc_beta.weight"], heads[-3:])
+
+
+def test_optimiser_goes_into_the_published_file(published_model):
+    trained = {name: p.asnumpy() for name, p in published_model.parameters_and_names() if "inception" not in name}
+    training = {f"moment1.{n}": a + 1 for n, a in trained.items()} | {f"moment2.{n}": a + 2 for n, a in trained.items()}
+    training |= {"global_step": np.array([3]), "learning_rate": np.float32(0.5)}
+    params = {name: parameter.asnumpy() for name, parameter in published_model.parameters_and_names()}
+    published = modelzoo.to_published(params, training=training)
+    name = f"{TRANSFER}upconv1.fc_beta.bias"
+    np.testing.assert_array_equal(published[f"moment1.{name}"], published[name] + 1)
+    np.testing.assert_array_equal(published[f"moment2.{name}"], published[name] + 2)
+    assert published["global_step"].tolist() == [3] and published["learning_rate"] == 0.5
+    assert published["beta1_power"] == pytest.approx(0.9**3)
+
+
+def test_another_network_is_not_written_as_published(tmp_path):
+    small = create_model(defaults(network={"predictor": "compact", "width": 0.25})["network"])
+    with pytest.raises(UserError, match="option format: .* predictor 'compact'"):
+        modelzoo.save_published(tmp_path / "small.ckpt", small)
+    assert not list(tmp_path.iterdir())
+
+
+def test_own_checkpoint_says_which_network_it_is_of(tmp_path):
+    network = defaults(network={"predictor": "compact", "width": 0.25, "output": "tanh"})["network"]
+    written = create_model(network)
+    save_checkpoint(tmp_path / "own.ckpt", written, {"network": vars(network)})
+    loaded = load_model(tmp_path / "own.ckpt")
+    assert loaded.network == network
+    for one, other in zip(written.get_parameters(), loaded.get_parameters(), strict=True):
+        np.testing.assert_array_equal(one.asnumpy(), other.asnumpy())
+
+
+def test_own_checkpoint_is_refused_by_name(tmp_path):
+    network = defaults(network={"predictor": "compact", "width": 0.25})["network"]
+    params = {name: parameter.asnumpy() for name, parameter in create_model(network).parameters_and_names()}
+    lacking = {name: array for name, array in params.items() if name != "transfer.heads.bias"}
+    save_checkpoint(tmp_path / "own.ckpt", lacking, {"network": vars(network)})
+    with pytest.raises(UserError, match="own.ckpt: parameter transfer.heads.bias is missing"):
+        load_model(tmp_path / "own.ckpt")
+    save_checkpoint(tmp_path / "own.ckpt", params, {"network": vars(replace(network, width=0.5))})
+    with pytest.raises(UserError, match="own.ckpt: parameter transfer.contract1.conv.weight has shape"):
+        load_model(tmp_path / "own.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("none.ckpt", None, "no such file"),
+        ("empty.ckpt", b"", "empty"),
+        ("text.ckpt", b"not a checkpoint at all", "not a MindSpore checkpoint"),
+        ("vgg.pth", b"PK", "PyTorch file.*convert_weights"),
+        ("vgg.mat", b"MATLAB", "MATLAB file.*convert_weights"),
+        ("weights.npz", b"PK", "not a .npz"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, name, content, expected):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=expected) as error:
+        load_model(tmp_path / name)
+    assert name in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("depth", "other"), [(16, 19), (19, 16)])
+def test_loss_network_of_another_depth_is_refused(tmp_path, depth, other):
+    """Up to relu3_3 both have the same shapes: only the file's names tell which it is."""
+    arrays = {f"layers.{place}.weight": np.zeros((2, 2), np.float32) for place in modelzoo.vgg_index(depth).values()}
+    save_checkpoint(tmp_path / "vgg.ckpt", arrays, None)
+    assert read_loss_network(tmp_path / "vgg.ckpt").network == f"vgg{depth}"
+    with pytest.raises(UserError, match=f"found vgg{depth}, expected vgg{other}"):
+        load_loss_network_weights(tmp_path / "vgg.ckpt", VGG(other, ("relu1_1",)))
+
+
+def test_vgg_with_batch_normalization_is_refused(tmp_path):
+    arrays = {"layers.0.weight": np.zeros((64, 3, 3, 3)), "layers.1.gamma": np.zeros(64)}
+    save_checkpoint(tmp_path / "vgg.ckpt", arrays, None)
+    with pytest.raises(UserError, match="layers.1.gamma is none of this network's"):
+        read_loss_network(tmp_path / "vgg.ckpt")
+
+
+def test_loss_network_without_bias_is_one_with_zeros(tmp_path):
+    rng = np.random.default_rng(1)
+    arrays = {"layers.0.weight": rng.standard_normal((64, 3, 3, 3), np.float32)}
+    save_checkpoint(tmp_path / "vgg.ckpt", arrays, None)
+    network = VGG(16, ("relu1_1",))
+    network.conv1_1.bias.set_data(ms.Tensor(np.ones(64, np.float32)))
+    load_loss_network_weights(tmp_path / "vgg.ckpt", network)
+    np.testing.assert_array_equal(network.conv1_1.bias.asnumpy(), 0)
+    np.testing.assert_array_equal(network.conv1_1.weight.asnumpy(), arrays["layers.0.weight"])
+
+
+def test_published_names_of_vgg_are_known():
+    assert list(modelzoo.vgg_index(16).values()) == [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]
+    assert list(modelzoo.vgg_index(19)) == layer_names(BLOCKS[19])
+
+
+def test_inception_trains_convolutions_but_no_statistics():
+    assert not InceptionV3().trainable_params()
+    trained = {parameter.name.rsplit(".", 1)[-1] for parameter in InceptionV3(trainable=True).trainable_params()}
+    assert trained == {"weight", "gamma", "beta"}
+
+
+def test_published_offsets_are_rounded_where_the_port_rounds_them():
+    network = defaults(network={"predictor": "compact", "width": 0.25, "half_offsets": True})["network"]
+    transfer = create_model(network).transfer
+    transfer.heads.bias.set_data(transfer.heads.bias + 0.1234567)
+    pairs = transfer.style_parameters(ms.Tensor(np.zeros((1, network.embedding_dim), np.float32)))
+    for layer, (gamma, beta) in enumerate(pairs):
+        expected = np.float32(0.1234567)
+        if layer >= 10:
+            expected = np.float32(np.float16(expected))
+        np.testing.assert_array_equal(beta.asnumpy(), np.full(beta.shape, expected))
+        np.testing.assert_allclose(gamma.asnumpy(), 1.1234567, rtol=1e-6)
