@@ -3,7 +3,10 @@
 A stand-in for Python (`PYTHON`) writes down what it is called with, so that nothing is trained here.
 """
 
+import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -206,3 +209,25 @@ def test_gpu_counts_the_devices(listed, ranks, base, stub, tmp_path, monkeypatch
         assert process.returncode != 0 and called is None and "no GPU" in process.stderr
     else:
         assert called[1:5] == ["--platform", "GPU", "--ranks", ranks]
+
+
+def test_ctrl_c_lets_training_save_and_keeps_its_last_words(base, tmp_path):
+    program = tmp_path / "patient"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys, time\n"
+        "try:\n    print('training', flush=True)\n    time.sleep(30)\n"
+        "except KeyboardInterrupt:\n    time.sleep(0.5)\n    print('saved')\n    sys.exit(130)\n"
+    )
+    program.chmod(0o755)
+    script = "run_standalone_train.sh"
+    command = ["bash", ROOT / "scripts" / script, *positional(script, base).values(), "--output_dir", tmp_path / "out"]
+    process = subprocess.Popen(
+        command, env={**os.environ, "PYTHON": str(program)}, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    for line in process.stdout:
+        if line == "training\n":
+            break
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the script, the program and tee
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == "saved\n" and (tmp_path / "out/train.log").read_text().endswith("training\nsaved\n")
