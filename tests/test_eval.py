@@ -1,0 +1,253 @@
+"""eval.py: what it writes, what it measures, what it refuses."""
+
+import csv
+import statistics
+
+import numpy as np
+import pytest
+
+import eval as eval_entry
+from src.data.images import center_crop, read_image, resize_short_side, write_image
+from src.errors import run_entry
+from src.evaluation import evaluate_pairs, relative_names, unique_names
+from src.metrics import ImageMetric
+from src.stylize.stylizer import Stylizer
+
+
+@pytest.fixture(scope="module")
+def stylizer(tiny_checkpoint):
+    return Stylizer(tiny_checkpoint)
+
+
+@pytest.fixture
+def call(stylizer, tiny_checkpoint, capsys, monkeypatch):
+    """Function of arguments that runs eval.py in this process: exit code, stdout, lines of stderr.
+
+    For the tiny checkpoint it takes a `Stylizer` that is compiled already; `test_as_a_user_calls_it` loads its own.
+    """
+    load = Stylizer
+
+    def load_once(checkpoint, *rest):
+        return stylizer if checkpoint == str(tiny_checkpoint) else load(checkpoint, *rest)
+
+    monkeypatch.setattr("src.stylize.stylizer.Stylizer", load_once)
+
+    def run(*arguments):
+        code = run_entry(eval_entry.main, ["--ckpt_path", str(tiny_checkpoint), *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return code, out, err.splitlines()
+
+    return run
+
+
+def read_rows(folder):
+    with open(folder / "metrics.csv", newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+class Counting:
+    """A method that returns the content with the style's mean colour in its corner, and counts its calls."""
+
+    def __init__(self):
+        self.embedded, self.stylised = 0, 0
+
+    def embed(self, style):
+        self.embedded += 1
+        return style.mean((0, 1)).astype(np.uint8)
+
+    def stylize(self, content, embedding):
+        self.stylised += 1
+        pastiche = content.copy()
+        pastiche[0, 0] = embedding
+        return pastiche
+
+
+def test_every_content_with_every_style_embedded_once(image_folders):
+    contents, styles = (sorted(folder.iterdir()) for folder in image_folders)
+    method = Counting()
+    pairs = list(evaluate_pairs(contents, styles, method, ImageMetric()))
+    assert [(p.content_index, p.style_index) for p in pairs] == [(i, j) for i in range(4) for j in range(3)]
+    assert method.embedded == 3
+    assert method.stylised == 4 * 3 + 1  # one before the clock runs
+    for pair in pairs:
+        assert (pair.content == read_image(contents[pair.content_index])).all()
+        assert (pair.pastiche[0, 0] == read_image(styles[pair.style_index]).mean((0, 1)).astype(np.uint8)).all()
+
+
+def test_image_size_crops_contents_and_styles(image_folders):
+    contents, styles = (sorted(folder.iterdir()) for folder in image_folders)
+    seen = []
+
+    class Looking(Counting):
+        def embed(self, style):
+            seen.append(style.shape)
+            return super().embed(style)
+
+    pairs = list(evaluate_pairs(contents[:1], styles, Looking(), ImageMetric(), image_size=48))
+    assert seen == [(48, 48, 3)] * 3
+    assert (pairs[0].content == center_crop(resize_short_side(read_image(contents[0]), 48), 48)).all()
+
+
+def test_names_never_collide():
+    assert unique_names(["a_b", "c", "a_b", "A_B", "a_b-2"]) == ["a_b", "c", "a_b-2", "A_B-3", "a_b-2-2"]
+
+
+def test_names_in_the_table(tmp_path):
+    paths = [tmp_path / "a.png", tmp_path / "sub" / "a.png"]
+    assert relative_names(paths, str(tmp_path)) == ["a.png", "sub/a.png"]
+    assert relative_names(paths[:1], str(paths[0])) == ["a.png"]
+
+
+def test_own_size_without_loss_network(call, stylizer, image_folders, tmp_path):
+    contents, styles = image_folders
+    arguments = ("--content_path", contents, "--style_path", styles, "--output_path", tmp_path / "new" / "out")
+    code, out, err = call(*arguments)
+    folder = tmp_path / "new" / "out"
+    assert (code, err) == (0, [])
+    assert "structural similarity" in out and "loss_network_ckpt" in out
+    names = {f"content_{i}_style_{j}.png" for i in range(4) for j in range(3)}
+    assert {path.name for path in folder.iterdir()} == names | {"grid.png", "metrics.csv"}
+    expected = stylizer.stylize(
+        read_image(contents / "content_3.png"), stylizer.embed(read_image(styles / "style_1.png"))
+    )
+    assert expected.shape == (97, 131, 3)
+    assert (read_image(folder / "content_3_style_1.png") == expected).all()
+    rows = read_rows(folder)
+    assert [(row["content"], row["style"]) for row in rows] == [
+        (f"content_{i}.png", f"style_{j}.png") for i in range(4) for j in range(3)
+    ]
+    assert all(row["style_left"] == "" and row["content_distance"] == "" for row in rows)
+    assert all(-1 <= float(row["ssim"]) <= 1 and float(row["milliseconds"]) > 0 for row in rows)
+    assert {row["picture"] for row in rows} == names
+
+
+def test_deterministic(call, image_folders, tmp_path):
+    contents, styles = image_folders
+    for run in ("first", "second"):
+        code, _, _ = call(
+            "--content_path", contents, "--style_path", styles, "--output_path", tmp_path / run, "--image_size", 32
+        )
+        assert code == 0
+    first, second = (sorted((tmp_path / run).glob("*.png")) for run in ("first", "second"))
+    assert len(first) == 13
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_figures_and_summary_with_the_distilled_network(call, image_folders, shared, tmp_path):
+    weights = shared("weights", "vgg19_distilled_16x.npz")
+    contents, styles = image_folders
+    network = ("--loss_network", "distilled_vgg19", "--loss_network_ckpt", weights, "--image_size", "64")
+    arguments = ("--content_path", contents, "--style_path", styles, "--output_path", tmp_path, *network)
+    code, out, err = call(*arguments, "--pictures", "false")
+    assert (code, err) == (0, [])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["grid.png", "metrics.csv"]
+    rows = read_rows(tmp_path)
+    taps = [float(rows[0][f"style_left_relu{i}_1"]) for i in range(1, 6)]
+    assert float(rows[0]["style_left"]) == pytest.approx(statistics.fmean(taps), rel=1e-4)
+    table = {line.split()[0]: line.split()[1:] for line in out.splitlines() if len(line.split()) == 3}
+    for key in ("style_left", "content_distance", "ssim"):
+        values = [float(row[key]) for row in rows]
+        assert np.isfinite(values).all()
+        expected = [statistics.median(values), statistics.fmean(values)]
+        assert list(map(float, table[key])) == pytest.approx(expected, abs=1e-4)
+
+
+def test_same_stems_in_two_folders_do_not_overwrite_each_other(call, tmp_path, image):
+    for number, name in enumerate(("x/a.png", "y/a.png", "a.jpg")):
+        write_image(tmp_path / "contents" / name, image(32, 32, number))
+    write_image(tmp_path / "style.png", image(32, 32, 5))
+    out = tmp_path / "out"
+    code, _, _ = call(
+        "--content_path", tmp_path / "contents", "--style_path", tmp_path / "style.png", "--output_path", out
+    )
+    assert code == 0
+    rows = read_rows(out)
+    assert {row["content"]: row["picture"] for row in rows} == {
+        "a.jpg": "a_style.png",
+        "x/a.png": "a_style-2.png",
+        "y/a.png": "a_style-3.png",
+    }
+    assert len({(out / row["picture"]).read_bytes() for row in rows}) == 3
+
+
+def test_interpolation_strips(call, stylizer, image_folders, tmp_path):
+    contents, styles = image_folders
+    arguments = ("--content_path", contents / "content_0.png", "--style_path", styles, "--output_path", tmp_path)
+    assert call(*arguments, "--interpolation", 3)[0] == 0
+    folder = tmp_path / "interpolation"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "content_0_style_0.png",
+        "content_0_style_0_to_style_1.png",
+        "content_0_style_1.png",
+        "content_0_style_1_to_style_2.png",
+        "content_0_style_2.png",
+    ]
+    pastiches = [read_image(tmp_path / f"content_0_style_{j}.png") for j in range(3)]
+    width = pastiches[0].shape[1]
+    to_style = read_image(folder / "content_0_style_1.png")
+    between = read_image(folder / "content_0_style_1_to_style_2.png")
+    assert to_style.shape == between.shape == (96, 3 * width + 8, 3)
+    close = {"atol": 1, "rtol": 0}
+    np.testing.assert_allclose(to_style[:, -width:].astype(int), pastiches[1], **close)
+    np.testing.assert_allclose(between[:, :width].astype(int), pastiches[1], **close)
+    np.testing.assert_allclose(between[:, -width:].astype(int), pastiches[2], **close)
+    content = read_image(contents / "content_0.png")
+    own = stylizer.stylize(content, stylizer.embed(content))
+    np.testing.assert_allclose(to_style[:, :width].astype(int), own, **close)
+
+
+def test_extreme_contents_and_styles(call, tmp_path, image):
+    write_image(tmp_path / "c" / "dot.png", image(1, 1, 0))
+    write_image(tmp_path / "c" / "long.png", image(80, 12000, 1))
+    assert (
+        call("--content_path", tmp_path / "c", "--style_path", tmp_path / "c", "--output_path", tmp_path / "o")[0] == 0
+    )
+    assert read_image(tmp_path / "o" / "dot_long.png").shape == (1, 1, 3)
+    assert read_image(tmp_path / "o" / "long_dot.png").shape == (80, 12000, 3)
+
+
+BAD = {
+    "missing content folder": (("--content_path", "nowhere"), ["content_path", "nowhere"]),
+    "missing style folder": (("--style_path", "nowhere"), ["style_path", "nowhere"]),
+    "empty folder": (("--content_path", "empty"), ["content_path", "empty", "no image"]),
+    "unreadable content": (("--content_path", "broken"), ["text.png", "not an image"]),
+    "unreadable style": (("--style_path", "broken"), ["text.png", "not an image"]),
+    "file in place of the output": (("--output_path", "broken/text.png"), ["output_path", "text.png", "folder"]),
+    "tiny image size": (("--image_size", "3"), ["image_size", "3"]),
+    "no whole number": (("--image_size", "big"), ["image_size", "big"]),
+    "one step": (("--interpolation", "1"), ["interpolation", "1"]),
+    "unknown option": (("--image_sise", "64"), ["--image_sise"]),
+    "unknown loss network": (("--loss_network", "vgg11"), ["loss_network", "vgg11"]),
+    "missing loss network": (("--loss_network_ckpt", "nowhere.ckpt"), ["loss_network_ckpt", "nowhere.ckpt"]),
+    "wrong loss network": (("--loss_network_ckpt", "broken/text.png"), ["text.png"]),
+    "missing checkpoint": (("--ckpt_path", "nowhere.ckpt"), ["nowhere.ckpt"]),
+    "wrong checkpoint": (("--ckpt_path", "broken/text.png"), ["text.png"]),
+}
+
+
+@pytest.mark.parametrize("arguments, naming", BAD.values(), ids=BAD.keys())
+def test_bad_input(call, image_folders, tmp_path, monkeypatch, arguments, naming):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "text.png").write_text("no picture")
+    good = ("--content_path", image_folders[0], "--style_path", image_folders[1], "--output_path", "out")
+    code, _, err = call(*good, *arguments)
+    assert code != 0
+    assert len(err) == 1 and err[0].startswith("error: "), err
+    for text in naming:
+        assert text in err[0]
+    assert not (tmp_path / "out").exists()
+    assert (tmp_path / "broken" / "text.png").read_text() == "no picture"
+
+
+def test_as_a_user_calls_it(run_entry_point, image_folders, tiny_checkpoint, tmp_path):
+    done = run_entry_point(
+        "eval.py",
+        *("--content_path", image_folders[0], "--style_path", image_folders[1], "--ckpt_path", tiny_checkpoint),
+        *("--output_path", tmp_path / "out", "--image_size", 32),
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "4 contents x 3 styles" in done.stdout and "milliseconds" in done.stdout
+    assert (tmp_path / "out" / "grid.png").is_file()
