@@ -34,15 +34,13 @@ def read_tensors(path) -> dict[str, np.ndarray]:
     """Tensors of a .pth, .pt or .safetensors file by name.
 
     Raises:
-        UserError: no such file, or not one of these formats.
+        UserError: not one of these formats, or damaged.
     """
     path = Path(path)
     if path.suffix.lower() != ".safetensors":
         return read_torch_file(path)
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
     try:
         with safe_open(path, framework="np") as file:
             names = file.keys()
@@ -133,8 +131,6 @@ def vgg_from_matconvnet(path):
     try:
         content = loadmat(path, squeeze_me=True, struct_as_record=False)
         layers = {str(layer.name): layer for layer in np.atleast_1d(content["layers"])}
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
     except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, IndexError, EOFError) as error:
         raise UserError(f"{path}: not a MatConvNet network, or damaged ({error})") from None
     filters = {}
@@ -184,6 +180,8 @@ def convert(source, target="") -> Path:
     suffix = source.suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(f"{source}: found a {suffix or 'nameless'} file, expected one of {', '.join(SUFFIXES)}")
+    if not source.is_file():
+        raise UserError(f"{source}: no such file")
     if suffix == ".mat":
         params, network = vgg_from_matconvnet(source)
     else:
