@@ -1,8 +1,9 @@
 """Style transfer network: content image and style embedding to pastiche."""
 
+import mindspore as ms
 from mindspore import nn, ops
 
-from src.models.layers import Convolution, Upsample2x
+from src.models.layers import Convolution, ImageConvolution, Upsample2x
 from src.models.normalization import InstanceNorm
 
 RESIDUAL_BLOCKS = 5
@@ -40,19 +41,31 @@ class ResidualBlock(nn.Cell):
         return x + self.norm2(self.conv2(y), gamma2, beta2)
 
 
-class ExpandLayer(nn.Cell):
-    """Enlargement by 2 (or none), convolution, conditional instance norm; the activation is the caller's."""
+class UpsamplingLayer(nn.Cell):
+    """Enlargement by 2, 3x3 convolution, conditional instance norm, ReLU."""
 
-    def __init__(self, in_channels, out_channels, kernel_size, network, enlarge):
+    def __init__(self, in_channels, out_channels, network):
         super().__init__()
-        self.upsample = Upsample2x(network.upsampling) if enlarge else None
-        self.conv = Convolution(in_channels, out_channels, kernel_size, 1, network.padding, network.conv_bias)
+        self.upsample = Upsample2x(network.upsampling)
+        self.conv = Convolution(in_channels, out_channels, 3, 1, network.padding, network.conv_bias)
         self.norm = InstanceNorm(out_channels, network.norm_affine)
 
     def construct(self, x, gamma, beta):
-        if self.upsample is not None:
-            x = self.upsample(x)
-        return self.norm(self.conv(x), gamma, beta)
+        return ops.relu(self.norm(self.conv(self.upsample(x)), gamma, beta))
+
+
+class OutputLayer(nn.Cell):
+    """9x9 convolution to RGB, conditional instance norm, sigmoid or tanh brought to [0, 1]."""
+
+    def __init__(self, in_channels, network):
+        super().__init__()
+        self.conv = ImageConvolution(in_channels, 3, 9, network.padding, network.conv_bias)
+        self.norm = InstanceNorm(3, network.norm_affine)
+        self.tanh = network.output == "tanh"
+
+    def construct(self, x, gamma, beta):
+        x = self.norm(self.conv(x), gamma, beta)
+        return (ops.tanh(x) + 1.0) * 0.5 if self.tanh else ops.sigmoid(x)
 
 
 class StyleTransferNetwork(nn.Cell):
@@ -81,6 +94,7 @@ class StyleTransferNetwork(nn.Cell):
         super().__init__()
         c1, c2, c3 = layer_channels(network.width)
         self.tanh = network.output == "tanh"
+        self.half_offsets = network.half_offsets
         self.contract1 = ContractLayer(3, c1, 9, 1, network)
         self.contract2 = ContractLayer(c1, c2, 3, 2, network)
         self.contract3 = ContractLayer(c2, c3, 3, 2, network)
@@ -89,9 +103,9 @@ class StyleTransferNetwork(nn.Cell):
         self.residual3 = ResidualBlock(c3, network)
         self.residual4 = ResidualBlock(c3, network)
         self.residual5 = ResidualBlock(c3, network)
-        self.upsample1 = ExpandLayer(c3, c2, 3, network, enlarge=True)
-        self.upsample2 = ExpandLayer(c2, c1, 3, network, enlarge=True)
-        self.output = ExpandLayer(c1, 3, 9, network, enlarge=False)
+        self.upsample1 = UpsamplingLayer(c3, c2, network)
+        self.upsample2 = UpsamplingLayer(c2, c1, network)
+        self.output = OutputLayer(c1, network)
         sizes = [c3] * (2 * RESIDUAL_BLOCKS) + [c2, c1, 3]
         self.bounds = [0]
         for size in sizes:
@@ -108,7 +122,11 @@ class StyleTransferNetwork(nn.Cell):
         pairs = ()
         for i in range(len(self.bounds) - 1):
             low, high = self.bounds[i], self.bounds[i + 1]
-            pairs += ((values[:, low:high], values[:, self.total + low : self.total + high]),)
+            beta = values[:, self.total + low : self.total + high]
+            if self.half_offsets and i >= 2 * RESIDUAL_BLOCKS:
+                # the published port's cast, kept because its weights were trained with it: 3e-4 in the pastiche
+                beta = beta.astype(ms.float16).astype(ms.float32)
+            pairs += ((values[:, low:high], beta),)
         return pairs
 
     def construct(self, content, embedding):
@@ -125,7 +143,6 @@ class StyleTransferNetwork(nn.Cell):
         x = self.residual3(x, p[4][0], p[4][1], p[5][0], p[5][1])
         x = self.residual4(x, p[6][0], p[6][1], p[7][0], p[7][1])
         x = self.residual5(x, p[8][0], p[8][1], p[9][0], p[9][1])
-        x = ops.relu(self.upsample1(x, p[10][0], p[10][1]))
-        x = ops.relu(self.upsample2(x, p[11][0], p[11][1]))
-        x = self.output(x, p[12][0], p[12][1])
-        return (ops.tanh(x) + 1.0) * 0.5 if self.tanh else ops.sigmoid(x)
+        x = self.upsample1(x, p[10][0], p[10][1])
+        x = self.upsample2(x, p[11][0], p[11][1])
+        return self.output(x, p[12][0], p[12][1])
