@@ -183,10 +183,13 @@ def test_separate_inception_replaces_the_one_inside(trained, folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name",
-    [f"{TRANSFER}res3.fc_gamma2.bias", f"{TRANSFER}upconv3.conv.weight", "inception.Mixed_5c.branch2.1.bn.moving_mean"],
+    ("name", "change"),
+    [
+        (f"{TRANSFER}res3.fc_gamma2.bias", "missing"),
+        (f"{TRANSFER}upconv3.conv.weight", "misshapen"),
+        ("inception.Mixed_5c.branch2.1.bn.moving_mean", "missing"),
+    ],
 )
-@pytest.mark.parametrize("change", ["missing", "misshapen"])
 def test_missing_and_misshapen_parameters_are_named(published, tmp_path, name, change):
     params = dict(published)
     if change == "missing":

@@ -79,15 +79,15 @@ def create_loss_network(loss, search_dir="", taps=None):
     Raises:
         UserError: no weights, or weights of something else; a feature layer that the network lacks.
     """
-    from src.weights.load import load_loss_network_weights
+    from src.weights.load import load_loss_network_weights, read_loss_network
 
-    path = find_loss_weights(loss, search_dir)
+    weights = read_loss_network(find_loss_weights(loss, search_dir))
     taps = tuple(dict.fromkeys((*loss.style_taps, *loss.content_taps))) if taps is None else tuple(taps)
     if loss.loss_network == "distilled_vgg19":
         cell = DistilledVGG19(taps, loss.lift_taps)
     else:
-        cell = VGG(19 if loss.loss_network == "vgg19" else 16, taps, loss.pooling)
-    load_loss_network_weights(path, cell)
+        cell = VGG(19 if loss.loss_network == "vgg19" else 16, taps, loss.pooling, weights.bias)
+    load_loss_network_weights(weights, cell)
     cell.set_train(False)
     for parameter in cell.get_parameters():
         parameter.requires_grad = False
