@@ -1,6 +1,7 @@
 """Inception-v3 up to Mixed_6e, the body of the style prediction network."""
 
 import mindspore as ms
+import numpy as np
 from mindspore import nn, ops
 
 from src.models.vgg import IMAGENET_MEAN, IMAGENET_STD
@@ -167,8 +168,8 @@ class InceptionV3(nn.Cell):
 
     def __init__(self, trainable=False):
         super().__init__()
-        self.mean = ms.Tensor(IMAGENET_MEAN, ms.float32).reshape((1, 3, 1, 1))
-        self.std = ms.Tensor(IMAGENET_STD, ms.float32).reshape((1, 3, 1, 1))
+        self.mean = ms.Tensor(np.reshape(IMAGENET_MEAN, (1, 3, 1, 1)), ms.float32)
+        self.std = ms.Tensor(np.reshape(IMAGENET_STD, (1, 3, 1, 1)), ms.float32)
         channels = 3
         for name, size, kernel, stride, border in STEM:
             if name != "max":
