@@ -158,6 +158,10 @@ class PairedImages:
         """Files that could not be used so far, of both kinds."""
         return self._content.skipped + self._style.skipped
 
+    def all_files(self):
+        """(content paths, style paths) that were found usable at the start, sorted."""
+        return tuple([file.path for file in s.files] for s in (self._content, self._style))
+
     def _positions(self, step):
         first = (step * self._rank_size + self._rank) * self._data.batch_size
         return range(first, first + self._data.batch_size)
@@ -241,7 +245,8 @@ class _Positions:
 
     def __getitem__(self, item):
         step, place = divmod(int(item), self._batch)
-        return np.int64(self._of_step(self._start + step)[place])
+        # an array: with NumPy 2, MindData takes no scalar
+        return np.array(self._of_step(self._start + step)[place])
 
 
 def _check_options(data):
