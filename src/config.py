@@ -38,7 +38,6 @@ class LossConfig:
     loss_network: str
     loss_network_ckpt: str
     pooling: str
-    lift_taps: bool
     content_taps: dict[str, float]
     style_taps: dict[str, float]
     content_weight: float
@@ -136,6 +135,8 @@ class ExportConfig:
     file_name: str
     height: int
     width: int
+    style_height: int
+    style_width: int
     dynamic: bool
     parts: str
     overwrite: bool

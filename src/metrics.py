@@ -165,7 +165,6 @@ def create_metric(loss, search_dirs=()) -> ImageMetric:
         UserError: `loss_network_ckpt` is no file; weights of another network.
     """
     if loss.loss_network == "distilled_vgg19":
-        loss = dataclasses.replace(loss, lift_taps=False)
         style_taps, content_taps = DISTILLED_STYLE_TAPS, DISTILLED_CONTENT_TAPS
     else:
         style_taps, content_taps = tuple(loss.style_taps), tuple(loss.content_taps)

@@ -132,3 +132,32 @@ def setup(config) -> Runtime:
     np.random.seed(config.seed)
     ms.set_seed(config.seed)
     return Runtime(target, config.device_id, config.mode, config.precision, config.seed, rank, rank_size)
+
+
+def apply_precision(network, precision):
+    """Lets a network's convolutions compute in half precision; everything else stays in float32.
+
+    Args:
+        network: a cell; changed in place.
+        precision: float32 (nothing changes), float16 or bfloat16.
+    """
+    if precision == "float32":
+        return
+    import mindspore as ms
+    from mindspore import nn
+
+    half = ms.float16 if precision == "float16" else ms.bfloat16
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, nn.Conv2d) or hasattr(cell, "convolve"):
+            cell.to_float(half)
+        elif hasattr(cell, "normalize") or isinstance(cell, (nn.Dense, nn.BatchNorm2d)):
+            cell.to_float(ms.float32)
+
+
+def gradient_reducer(parameters, runtime):
+    """The mean of gradients over the processes of a data-parallel run, or None when there is one process."""
+    if runtime.rank_size == 1:
+        return None
+    from mindspore import nn
+
+    return nn.DistributedGradReducer(parameters, True, runtime.rank_size)

@@ -72,12 +72,12 @@ def test_command_line_goes_over_recipe_over_defaults(tmp_path):
 
 def test_values_from_the_command_line_have_the_field_types():
     options = config.parse(
-        ["--style_taps", "relu1_1=0.5, relu4_1=2", "--tv_weight", "1e-4", "--normalize_losses", "--lift_taps", "false"],
+        ["--style_taps", "relu1_1=0.5, relu4_1=2", "--tv_weight", "1e-4", "--normalize_losses"],
         ("loss",), "test",
     )
     assert options.loss.style_taps == {"relu1_1": 0.5, "relu4_1": 2.0}
     assert options.loss.tv_weight == pytest.approx(1e-4)
-    assert options.loss.normalize_losses is True and options.loss.lift_taps is False
+    assert options.loss.normalize_losses is True
 
 
 def test_lists_and_positionals():

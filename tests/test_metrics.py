@@ -122,7 +122,7 @@ def test_weights_not_found_or_wrong(tmp_path):
 
 
 def test_distilled_network_has_fixed_taps(shared, image):
-    loss = dataclasses.replace(defaults()["loss"], loss_network="distilled_vgg19", lift_taps=True)
+    loss = dataclasses.replace(defaults()["loss"], loss_network="distilled_vgg19", style_taps={"aux3_1": 1.0})
     metric = create_metric(loss, [shared("weights")])
     assert metric.style_taps == ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
     assert metric.content_taps == ("relu4_1",)

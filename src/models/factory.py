@@ -27,6 +27,7 @@ class StylizationModel(nn.Cell):
     def __init__(self, network, loss_network="vgg16"):
         super().__init__()
         self.network = network
+        self.loss_network = loss_network
         if network.predictor == "inception_v3":
             self.predictor = InceptionPredictor(network.embedding_dim, network.train_inception)
         elif network.predictor == "compact":
@@ -84,7 +85,7 @@ def create_loss_network(loss, search_dir="", taps=None):
     weights = read_loss_network(find_loss_weights(loss, search_dir))
     taps = tuple(dict.fromkeys((*loss.style_taps, *loss.content_taps))) if taps is None else tuple(taps)
     if loss.loss_network == "distilled_vgg19":
-        cell = DistilledVGG19(taps, loss.lift_taps)
+        cell = DistilledVGG19(taps)
     else:
         cell = VGG(19 if loss.loss_network == "vgg19" else 16, taps, loss.pooling, weights.bias)
     load_loss_network_weights(weights, cell)

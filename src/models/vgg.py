@@ -128,35 +128,34 @@ class VGG(LossNetwork):
 class DistilledVGG19(LossNetwork):
     """VGG-19 up to relu5_1 with a quarter of its channels, distilled for style transfer (Wang et al., CVPR 2020).
 
-    Its own 1x1 convolution prepares the input; it pads by reflection and takes the maximum when it pools.
-
-    Args:
-        lift: bring feature layers relu1_1 .. relu5_1 to the width of the full VGG-19 (1x1 convolution, ReLU).
+    Its own 1x1 convolution prepares the input; it pads by reflection and takes the maximum when it pools. Beside the
+    relu layers it has aux1_1 .. aux5_1: relu1_1 .. relu5_1 lifted to the width of the full VGG-19 by a 1x1 convolution
+    and ReLU.
     """
 
-    def __init__(self, taps, lift=False):
-        super().__init__(taps, "distilled_vgg19", DISTILLED_BLOCKS, DISTILLED_CHANNELS, "max", bias=True, reflect=True)
+    def __init__(self, taps):
+        relus = tuple(dict.fromkeys(tap.replace("aux", "relu") for tap in taps))
+        super().__init__(relus, "distilled_vgg19", DISTILLED_BLOCKS, DISTILLED_CHANNELS, "max", True, reflect=True)
         self.preprocess = nn.Conv2d(3, 3, 1, has_bias=True)
-        self.lifts = None
-        if lift:
-            lifts = []
-            for tap in self.taps:
+        lifts = []
+        for tap in taps:
+            lift = None
+            if tap.startswith("aux"):
                 if not tap.endswith("_1"):
-                    raise UserError(f"option lift_taps: only relu1_1 .. relu5_1 can be lifted, found {tap!r}")
-                block = int(tap[4]) - 1
-                cell = nn.Conv2d(DISTILLED_CHANNELS[block], CHANNELS[block], 1, has_bias=True)
-                setattr(self, f"aux{tap[4:]}", cell)
-                lifts.append(cell)
-            self.lifts = tuple(lifts)
+                    raise UserError(f"feature layer {tap!r}: distilled_vgg19 lifts aux1_1 .. aux5_1 only")
+                block = int(tap[3]) - 1
+                lift = nn.Conv2d(DISTILLED_CHANNELS[block], CHANNELS[block], 1, has_bias=True)
+                setattr(self, tap, lift)
+            lifts.append((relus.index(tap.replace("aux", "relu")), lift))
+        self.taps = tuple(taps)
+        self.lifts = tuple(lifts)
 
     def prepare(self, images):
         return self.preprocess(images)
 
     def construct(self, images):
         features = super().construct(images)
-        if self.lifts is None:
-            return features
-        lifted = ()
-        for i, lift in enumerate(self.lifts):
-            lifted += (ops.relu(lift(features[i])),)
-        return lifted
+        outputs = ()
+        for i, lift in self.lifts:
+            outputs += (features[i] if lift is None else ops.relu(lift(features[i])),)
+        return outputs

@@ -1,6 +1,5 @@
 """The one path from a content image and styles to a pastiche, in memory: no files written, nothing printed."""
 
-import dataclasses
 import time
 from pathlib import Path
 
@@ -127,7 +126,7 @@ def _attach_loss_network(predictor, checkpoint, loss):
             "with --loss_network_ckpt, or distil it into a compact predictor with train.py"
         )
     folder = Path(checkpoint).parent
-    predictor.attach(create_loss_network(dataclasses.replace(loss, lift_taps=False), folder, STATISTICS_TAPS))
+    predictor.attach(create_loss_network(loss, folder, STATISTICS_TAPS))
 
 
 def _check_image(image):

@@ -1,0 +1,1 @@
+"""Training: what a step computes, the loop, and the files it leaves."""

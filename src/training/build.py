@@ -1,0 +1,132 @@
+"""From options to everything that a training run needs."""
+
+import logging
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn
+
+from src.config import to_dict
+from src.errors import UserError
+from src.models.factory import create_loss_network, create_model
+from src.models.style_prediction import STATISTICS_TAPS, channel_statistics
+from src.runtime import apply_precision, gradient_reducer
+from src.training.objectives import Distillation, Stylization, loss_taps
+from src.training.schedule import learning_rates
+from src.training.train_step import TrainOneStep
+from src.weights.load import load_inception, load_model
+from src.weights.native import load_into, to_arrays
+
+logger = logging.getLogger("style_transfer")
+STATISTICS_IMAGES = 800
+
+
+def starting_checkpoint(train) -> str:
+    """The checkpoint to start from: `init_ckpt`, or `ckpt_path` when that is a file rather than a folder."""
+    return train.init_ckpt or (train.ckpt_path if Path(train.ckpt_path).is_file() else "")
+
+
+def weights_folder(train) -> Path:
+    """The folder in which pretrained networks are looked for."""
+    path = Path(train.ckpt_path)
+    return path.parent if path.is_file() else path
+
+
+def build_model(network, loss, train):
+    """The model with its first weights: a checkpoint's, pretrained Inception-v3's, or new ones.
+
+    Raises:
+        UserError: no such checkpoint, or one of another network; no inceptionv3.ckpt where one is needed.
+    """
+    start = starting_checkpoint(train)
+    model = create_model(network, loss.loss_network)
+    if start:
+        loaded = load_model(start)
+        _check_same(network, loaded.network, start, ignore=("train_inception",))
+        load_into(model, to_arrays(loaded), start)
+    elif network.predictor == "inception_v3":
+        path = weights_folder(train) / "inceptionv3.ckpt"
+        if not path.is_file():
+            raise UserError(
+                f"option predictor: inception_v3 needs pretrained weights, and {path} is not there; put it there "
+                "(scripts/convert_weights.py converts torchvision's), or train with --predictor compact"
+            )
+        load_inception(path, model.predictor.inception)
+    return model
+
+
+def _check_same(wanted, found, where, ignore=()):
+    for name, value in to_dict(wanted).items():
+        other = to_dict(found)[name]
+        if name not in ignore and value != other:
+            raise UserError(
+                f"checkpoint {where}: was trained with {name} {other!r}, the options say {value!r}; use the options of "
+                "its recipe (the published checkpoint's: --config_path configs/modelzoo.yaml)"
+            )
+
+
+def build_objective(options, model, runtime):
+    """The objective, its loss network (None when nothing is judged by one) and the parameters to train."""
+    loss, train = options.loss, options.train
+    folder = weights_folder(train)
+    judged = not train.distill_from or train.distill_weight > 0
+    stylization, loss_network = None, None
+    if judged:
+        taps = loss_taps(loss, model.network.predictor)
+        loss_network = create_loss_network(loss, folder, taps)
+        apply_precision(loss_network, runtime.precision)
+        stylization = Stylization(model, loss_network, taps, loss)
+    apply_precision(model, runtime.precision)
+    if not train.distill_from:
+        return stylization, loss_network, model.trainable_params()
+    teacher = load_model(train.distill_from)
+    _check_same(model.network, teacher.network, train.distill_from, ignore=("predictor", "train_inception"))
+    if teacher.network.predictor == "statistics":
+        teacher.predictor.attach(create_loss_network(loss, folder, STATISTICS_TAPS))
+    if not starting_checkpoint(train):
+        load_into(model.transfer, to_arrays(teacher.transfer), train.distill_from)
+    teacher.set_train(False)
+    for parameter in teacher.get_parameters():
+        parameter.requires_grad = False
+    trained = model.trainable_params() if judged else model.predictor.trainable_params()
+    return Distillation(model, teacher.predictor, stylization, train.distill_weight), loss_network, trained
+
+
+def build_step(train, objective, parameters, runtime):
+    """The `TrainOneStep` of an objective, with its optimiser and schedule."""
+    rates = learning_rates(train)
+    if train.optimizer == "adam":
+        optimizer = nn.Adam(parameters, rates.tolist())
+    else:
+        optimizer = nn.Momentum(parameters, rates.tolist(), 0.9)
+    scale = train.loss_scale if runtime.precision == "float16" else None
+    reducer = gradient_reducer(optimizer.parameters, runtime)
+    return TrainOneStep(objective, optimizer, train.clip_norm, train.ema_decay, scale, reducer)
+
+
+def standardise_statistics(model, loss_network, taps, images, image_size):
+    """Sets a statistics predictor's center and scale from the training styles.
+
+    Args:
+        model: with a statistics predictor.
+        loss_network: with the feature layers `taps`.
+        images: `src.data.dataset.PairedImages`.
+        image_size: only for the log.
+    """
+    places = [taps.index(t) for t in STATISTICS_TAPS]
+    rows, step = [], 0
+    wanted = min(STATISTICS_IMAGES, max(images.style_count, 2))
+    while sum(map(len, rows)) < wanted:
+        for _, style in images.batches(step, step + 50):
+            features = loss_network(style)
+            rows.append(channel_statistics([features[i] for i in places]).asnumpy())
+        step += 50
+    statistics = np.concatenate(rows)
+    model.predictor.standardise_over(statistics)
+    logger.info("statistics of %d style crops of %d px standardise the predictor", len(statistics), image_size)
+
+
+def describe_versions() -> dict:
+    """Versions that belong into a checkpoint's metadata."""
+    return {"mindspore": ms.__version__, "numpy": np.__version__}

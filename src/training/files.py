@@ -1,0 +1,132 @@
+"""What a training run leaves in its output folder, and how it goes on from there.
+
+    options.yaml                  every option of the run
+    losses.csv                    every loss term of every step
+    losses.png                    their curves, at the end
+    grids/step_00001000.png       fixed test pairs
+    checkpoints/step_00001000.ckpt         the model (averaged weights when ema_decay is set)
+    checkpoints/step_00001000.state.ckpt   what resuming needs beside: raw weights, optimiser, loss scale, step, seed
+"""
+
+import re
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+
+from src.errors import UserError
+from src.files import TEMPORARY_PREFIX
+from src.weights.modelzoo import save_published
+from src.weights.native import read_checkpoint, save_checkpoint, to_arrays
+
+_STATE = re.compile(r"step_(\d+)\.state\.ckpt")
+
+
+class CheckpointFolder:
+    """Pairs of model and state files, the last few of which are kept.
+
+    Args:
+        folder: where they go.
+        keep: how many pairs stay.
+    """
+
+    def __init__(self, folder, keep):
+        self.folder = Path(folder)
+        self.keep = max(1, keep)
+
+    def model_file(self, step) -> Path:
+        """Where the model of a step lies."""
+        return self.folder / f"step_{step:08d}.ckpt"
+
+    def state_file(self, step) -> Path:
+        """Where the training state of a step lies."""
+        return self.folder / f"step_{step:08d}.state.ckpt"
+
+    def steps(self) -> list[int]:
+        """Steps of which both files are there, oldest first."""
+        found = (_STATE.fullmatch(path.name) for path in self.folder.glob("step_*.state.ckpt"))
+        return sorted(s for s in (int(m[1]) for m in found if m) if self.model_file(s).is_file())
+
+    def save(self, step, write_model, state, metadata):
+        """Writes both files, the state last, so that a state without its model never counts; then drops old pairs.
+
+        Args:
+            step: steps done.
+            write_model: function of a path, writes the model.
+            state: {name: array}.
+            metadata: of the state file, what JSON can hold.
+
+        Raises:
+            OSError: the disk refuses; earlier pairs are untouched.
+        """
+        write_model(self.model_file(step))
+        save_checkpoint(self.state_file(step), state, metadata)
+        for old in self.steps()[: -self.keep]:
+            self.state_file(old).unlink(missing_ok=True)
+            self.model_file(old).unlink(missing_ok=True)
+        for leftover in self.folder.glob(f"{TEMPORARY_PREFIX}*"):  # of a process that was killed while writing
+            leftover.unlink(missing_ok=True)
+
+    def load_state(self, step):
+        """({name: array}, metadata) of a step's state file."""
+        return read_checkpoint(self.state_file(step))
+
+
+def model_arrays(model, step_cell) -> dict:
+    """The model's weights by name, the averaged ones when there are any."""
+    arrays = to_arrays(model)
+    by_identity = {id(parameter): name for name, parameter in model.parameters_and_names()}
+    for weight, average in zip(step_cell.weights, step_cell.averages, strict=False):
+        arrays[by_identity[id(weight)]] = average.asnumpy()
+    return arrays
+
+
+def model_writer(model, arrays, metadata, layout, loss_network, state):
+    """A function of a path that writes the model in a layout, native or modelzoo."""
+    if layout == "native":
+        return lambda path: save_checkpoint(path, arrays, metadata)
+    return lambda path: save_published(path, model, to_arrays(loss_network), _published_state(model, state))
+
+
+def _published_state(model, state):
+    """Adam's entries, under the model's names, as the published checkpoint holds them."""
+    names = [name for name, parameter in model.parameters_and_names() if parameter.requires_grad]
+    entries = {}
+    for key, array in state.items():
+        short = key.split(".", 1)[1]
+        for moment in ("moment1.", "moment2."):
+            if short.startswith(moment) and short[len(moment) :] in names:
+                entries[short] = array
+        if short in ("global_step", "beta1_power", "beta2_power"):
+            entries[short] = array
+    return entries
+
+
+def step_parameters(step_cell) -> dict:
+    """Every parameter that a step changes, by part and name: raw weights, averages, optimiser, loss scale."""
+    parameters = {f"weight.{p.name}": p for p in step_cell.weights}
+    trained = {id(p) for p in step_cell.weights}
+    parameters.update({f"optimizer.{p.name}": p for p in step_cell.optimizer.get_parameters() if id(p) not in trained})
+    parameters.update({f"average.{p.name}": p for p in step_cell.averages})
+    if step_cell.averages:
+        parameters["average_steps"] = step_cell.averaged_steps
+    if step_cell.scaler is not None:
+        parameters["loss_scale"] = step_cell.scaler.scale_value
+        parameters["loss_scale_steps"] = step_cell.scaler.counter
+    return parameters
+
+
+def restore_state(step_cell, state, where):
+    """Sets every parameter of `step_parameters` from {name: array}.
+
+    Raises:
+        UserError: the state is of another network or other options.
+    """
+    for name, parameter in step_parameters(step_cell).items():
+        if name not in state or tuple(state[name].shape) != tuple(parameter.shape):
+            found = f"of shape {state[name].shape}" if name in state else "missing"
+            raise UserError(
+                f"cannot resume from {where}: {name} is {found}, expected shape {tuple(parameter.shape)}; use the options "
+                "of that run, or another --output_dir, or --resume false"
+            )
+        parameter.set_data(ms.Tensor(np.asarray(state[name]), parameter.dtype))

@@ -1,0 +1,126 @@
+"""What a training run tells: a CSV of every loss term of every step, a progress line, summaries, curves."""
+
+import csv
+import logging
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from src.errors import UserError
+
+logger = logging.getLogger("style_transfer")
+
+
+def setup_logging():
+    """Progress and warnings go to standard output, with the time of day."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stdout)
+    logger.setLevel(logging.INFO)
+
+
+class LossLog:
+    """Rows of losses.csv, with the latest few kept for the progress line.
+
+    Args:
+        path: the CSV; rows of steps from `start_step` on are dropped from it, so that a resumed run goes on seamlessly.
+        names: of the terms.
+        start_step: steps done before.
+        steps: steps in all.
+        summary: "none", "mindspore" or "tensorboard".
+    """
+
+    def __init__(self, path, names, start_step, steps, summary="none"):
+        self.path, self.names, self.steps = Path(path), names, steps
+        self.header = ["step", "seconds", "learning_rate", *names]
+        kept = self._rows_before(start_step)
+        with open(self.path, "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([self.header, *kept])
+        self._started, self._first = time.perf_counter(), start_step
+        self._summary = _open_summary(summary, self.path.parent)
+
+    def _rows_before(self, start_step):
+        if not start_step or not self.path.is_file():
+            return []
+        with open(self.path, newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+        if rows[:1] != [self.header]:
+            raise UserError(f"{self.path}: its columns are of another run; move it away, or use another --output_dir")
+        return [row for row in rows[1:] if len(row) == len(self.header) and int(row[0]) <= start_step]
+
+    def write(self, first_step, rates, rows):
+        """Appends rows (n, terms) of steps first_step, first_step + 1, ..., and prints a line of their mean."""
+        seconds = time.perf_counter() - self._started
+        with open(self.path, "a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            for i, row in enumerate(rows):
+                writer.writerow([first_step + i, f"{seconds:.2f}", f"{rates[i]:.6g}", *(f"{v:.9g}" for v in row)])
+                if self._summary is not None:
+                    self._summary(first_step + i, dict(zip(self.names, map(float, row), strict=True)))
+        step = first_step + len(rows) - 1
+        rate = (step - self._first) / seconds
+        left = (self.steps - step) / rate
+        means = ", ".join(f"{n} {v:.4g}" for n, v in zip(self.names[:4], np.mean(rows, 0), strict=False))
+        logger.info("step %d/%d  %s  %.2f steps/s  %s left", step, self.steps, means, rate, _duration(left))
+
+    def curves(self, path):
+        """Draws the CSV as curves, smoothed; says how to get matplotlib when it is not there."""
+        try:
+            import matplotlib
+        except ImportError:
+            logger.warning("no %s: matplotlib is not installed (pip install -r requirements-train.txt)", path)
+            return
+        matplotlib.use("Agg")
+        import matplotlib.pyplot as plt
+
+        table = np.genfromtxt(self.path, delimiter=",", names=True)
+        table = np.atleast_1d(table)
+        figure, axes = plt.subplots(figsize=(10, 6), layout="constrained")
+        window = max(1, len(table) // 100)
+        for name in self.names:
+            values = table[name]
+            smooth = np.convolve(values, np.ones(window) / window, "valid")
+            axes.plot(table["step"][window - 1 :], np.maximum(smooth, 1e-8), label=name, linewidth=1.2)
+        axes.set(xlabel="step", ylabel=f"loss, unweighted but the total (mean of {window} steps)", yscale="log")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8, ncols=2)
+        figure.savefig(path, dpi=110)
+        plt.close(figure)
+
+
+def _duration(seconds) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"
+
+
+def _open_summary(kind, folder):
+    """A function of (step, {name: value}) that writes to MindInsight's or TensorBoard's files, or None."""
+    if kind == "none":
+        return None
+    if kind == "tensorboard":
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            try:
+                from tensorboardX import SummaryWriter
+            except ImportError:
+                raise UserError("option summary: tensorboard needs a writer: pip install tensorboardX") from None
+        writer = SummaryWriter(str(Path(folder) / "summary"))
+
+        def write(step, terms):
+            for name, value in terms.items():
+                writer.add_scalar(f"loss/{name}", value, step)
+
+        return write
+    import mindspore as ms
+    from mindspore import SummaryRecord
+
+    record = SummaryRecord(str(Path(folder) / "summary"))
+
+    def write(step, terms):
+        for name, value in terms.items():
+            record.add_value("scalar", f"loss/{name}", ms.Tensor(value, ms.float32))
+        record.record(step)
+
+    return write

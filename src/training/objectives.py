@@ -1,0 +1,112 @@
+"""What training minimises: the stylization loss, or a teacher's embeddings (with or without that loss beside them).
+
+An objective has `targets(content, style)`, computed outside the gradient, `construct(content, style, *targets)` giving
+(total, terms), the `names` of the terms, and the parameters that it trains.
+"""
+
+from mindspore import nn, ops
+
+from src.losses import StylizationLoss
+from src.models.style_prediction import STATISTICS_TAPS, channel_statistics
+
+
+class Stylization(nn.Cell):
+    """Ghiasi et al. 2017, section 2: prediction and transfer network trained together on the stylization loss.
+
+    Each of content, style and pastiche goes through the loss network once a step, the first two outside the gradient. A
+    statistics predictor reads the same pass over the style.
+
+    Args:
+        model: `src.models.factory.StylizationModel`.
+        loss_network: frozen, with the feature layers `taps`.
+        taps: their names.
+        loss: `src.config.LossConfig`.
+    """
+
+    def __init__(self, model, loss_network, taps, loss):
+        super().__init__()
+        self.model = model
+        self.loss_network = loss_network
+        self.loss = StylizationLoss(loss, taps)
+        self.names = self.loss.names
+        self.reads_statistics = model.network.predictor == "statistics"
+        self.statistics_taps = tuple(taps.index(t) for t in STATISTICS_TAPS) if self.reads_statistics else ()
+
+    def targets(self, content, style):
+        """Content features, the style's Gram matrices, and what the predictor reads: a style image or its statistics."""
+        content_features = self.loss_network(content)
+        style_features = self.loss_network(style)
+        predictor_input = style
+        if self.reads_statistics:
+            read = ()
+            for i in self.statistics_taps:
+                read += (style_features[i],)
+            predictor_input = channel_statistics(read)
+        return content_features, self.loss.style_targets(style_features), predictor_input
+
+    def embed(self, predictor_input):
+        """Style embeddings (N, embedding_dim) of what `targets` gave."""
+        if self.reads_statistics:
+            return self.model.predictor.embed_statistics(predictor_input)
+        return self.model.predictor(predictor_input)
+
+    def judge(self, content, embedding, content_features, style_grams):
+        """Total and terms of the pastiches of content under embeddings."""
+        pastiche = self.model.transfer(content, embedding)
+        return self.loss(pastiche, self.loss_network(pastiche), content_features, style_grams)
+
+    def construct(self, content, style, targets):
+        embedding = self.embed(targets[2])
+        return self.judge(content, embedding, targets[0], targets[1])
+
+
+class Distillation(nn.Cell):
+    """Trains the predictor to give a teacher's embeddings (Magenta distils a MobileNet in the same way).
+
+    The embedding loss is the mean squared error divided by the mean square of the teacher's embedding; both contents
+    and styles are embedded, since blending starts at a content's own embedding.
+
+    Args:
+        model: the student; its transfer network is the teacher's.
+        teacher: predictor whose embeddings are the target.
+        stylization: `Stylization` of the student, or None to train the predictor alone.
+        weight: of the stylization loss's total beside the embedding loss.
+    """
+
+    def __init__(self, model, teacher, stylization=None, weight=0.0):
+        super().__init__()
+        self.model = model
+        self.teacher = teacher
+        self.stylization = stylization
+        self.weight = weight
+        self.names = ("total", "embedding")
+        if stylization is not None:
+            self.names += tuple(f"stylization_{n}" if n == "total" else n for n in stylization.names)
+
+    def targets(self, content, style):
+        """The teacher's embeddings of styles and contents, and the stylization's own targets."""
+        images = ops.concat((style, content), 0)
+        embeddings = self.teacher(images)
+        if self.stylization is None:
+            return images, embeddings
+        return images, embeddings, self.stylization.targets(content, style)
+
+    def construct(self, content, style, targets):
+        embeddings = self.model.predictor(targets[0])
+        error = ops.square(embeddings - targets[1]).mean() / (ops.square(targets[1]).mean() + 1e-8)
+        if self.stylization is None:
+            return error, ops.stack((error, error))
+        inner = targets[2]
+        loss, terms = self.stylization.judge(content, embeddings[: style.shape[0]], inner[0], inner[1])
+        total = error + self.weight * loss
+        return total, ops.concat((ops.stack((total, error)), terms))
+
+
+def loss_taps(loss, predictor) -> tuple:
+    """Feature layers that training with this loss and predictor needs, each once."""
+    taps = (*loss.style_taps, *loss.content_taps)
+    if predictor == "statistics":
+        taps = (*taps, *STATISTICS_TAPS)
+    return tuple(dict.fromkeys(taps))
+
+
