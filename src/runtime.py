@@ -110,6 +110,9 @@ def setup(config) -> Runtime:
     import mindspore as ms
     import numpy as np
 
+    if int(np.__version__.split(".")[0]) >= 2:
+        # 2.8 pins NumPy 1.26; 2.10 installs NumPy 2, with which tensor arithmetic fails ("Tensor ** 2")
+        raise UserError(f"NumPy {np.__version__}: MindSpore needs NumPy 1.26; run 'pip install \"numpy<2\"'")
     target = _choose_device(config.device_target, config.device_id)
     distributed = config.distributed or bool(os.environ.get("MS_ROLE")) or bool(os.environ.get("RANK_TABLE_FILE"))
     ms.set_context(mode=ms.GRAPH_MODE if config.mode == "graph" else ms.PYNATIVE_MODE)

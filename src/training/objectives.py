@@ -33,7 +33,7 @@ class Stylization(nn.Cell):
         self.statistics_taps = tuple(taps.index(t) for t in STATISTICS_TAPS) if self.reads_statistics else ()
 
     def targets(self, content, style):
-        """Content features, the style's Gram matrices, and what the predictor reads: a style image or its statistics."""
+        """Content features, the style's Gram matrices, and what the predictor reads: the style or its statistics."""
         content_features = self.loss_network(content)
         style_features = self.loss_network(style)
         predictor_input = style

@@ -93,8 +93,9 @@ def train(options, runtime) -> int:
         output.mkdir(parents=True, exist_ok=True)
         (output / "options.yaml").write_text(yaml.safe_dump({n: to_dict(o) for n, o in vars(options).items()}))
         log = LossLog(output / "losses.csv", objective.names, start, setting.steps, setting.summary)
-        reads = model.network.predictor == "statistics"
-        statistics_network = create_loss_network(options.loss, weights_folder(setting), STATISTICS_TAPS) if reads else None
+        statistics_network = None
+        if model.network.predictor == "statistics":
+            statistics_network = create_loss_network(options.loss, weights_folder(setting), STATISTICS_TAPS)
         preview = Preview(model, *images.all_files(), options.data.image_size, statistics_network)
 
     def save(step):
@@ -126,7 +127,7 @@ def train(options, runtime) -> int:
             if last:
                 break
     if interrupt.wanted:
-        logger.info("interrupted: step %d is saved in %s; the same command goes on from there", step, checkpoints.folder)
+        logger.info("interrupted: step %d is saved in %s; the same command goes on", step, checkpoints.folder)
         return INTERRUPTED
     if log is not None:
         log.curves(output / "losses.png")

@@ -1,0 +1,184 @@
+"""The networks against plain NumPy, and what they promise about shapes, ranges and names."""
+
+import dataclasses
+import json
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from src.config import defaults
+from src.errors import UserError
+from src.models.factory import create_model
+from src.models.layers import Convolution, ImageConvolution, Upsample2x
+from src.models.normalization import InstanceNorm
+from src.models.style_prediction import CompactPredictor, StatisticsPredictor, channel_statistics
+from src.models.style_transfer import StyleTransferNetwork
+from src.models.vgg import VGG, DistilledVGG19
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def network(**options):
+    return defaults(network={"predictor": "compact", "width": 0.25, **options})["network"]
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_conditional_instance_norm_is_its_definition(affine):
+    x, gamma, beta = random(2, 3, 8, 10), random(2, 3, seed=1), random(2, 3, seed=2)
+    norm = InstanceNorm(3, affine)
+    own_gamma, own_beta = np.ones(3, np.float32), np.zeros(3, np.float32)
+    if affine:
+        own_gamma, own_beta = random(3, seed=3), random(3, seed=4)
+        norm.gamma.set_data(ms.Tensor(own_gamma))
+        norm.beta.set_data(ms.Tensor(own_beta))
+    standard = (x - x.mean((2, 3), keepdims=True)) / np.sqrt(x.var((2, 3), keepdims=True) + 1e-5)
+    own = standard * own_gamma[None, :, None, None] + own_beta[None, :, None, None]
+    expected = own * gamma[:, :, None, None] + beta[:, :, None, None]
+    found = norm(ms.Tensor(x), ms.Tensor(gamma), ms.Tensor(beta)).asnumpy()
+    assert np.abs(found - expected).max() < 1e-5
+    assert np.abs(norm(ms.Tensor(x)).asnumpy() - own).max() < 1e-5
+
+
+def test_each_image_of_a_batch_keeps_its_own_style():
+    net = StyleTransferNetwork(network())
+    net.heads.weight.set_data(ms.Tensor(random(*net.heads.weight.shape) * 0.2))
+    contents, embeddings = np.abs(random(2, 3, 32, 32)), random(2, 100, seed=1)
+    both = net(ms.Tensor(contents), ms.Tensor(embeddings)).asnumpy()
+    for i in range(2):
+        one = net(ms.Tensor(contents[i : i + 1]), ms.Tensor(embeddings[i : i + 1])).asnumpy()
+        assert np.abs(both[i] - one[0]).max() < 1e-5
+    assert np.abs(both[0] - both[1]).max() > 0.01
+
+
+@pytest.mark.parametrize("padding", ["reflect", "zero"])
+def test_image_convolution_is_a_convolution(padding):
+    x = ms.Tensor(random(2, 8, 16, 24))
+    fast, plain = ImageConvolution(8, 3, 9, padding), Convolution(8, 3, 9, 1, padding)
+    plain.weight.set_data(fast.weight)
+    assert np.abs(fast(x).asnumpy() - plain(x).asnumpy()).max() < 1e-4
+
+
+def test_reflection_padding_sees_the_mirrored_image():
+    x = random(1, 2, 9, 11)
+    reflect, zero = Convolution(2, 4, 3, 1, "reflect"), Convolution(2, 4, 3, 1, "zero")
+    zero.weight.set_data(reflect.weight)
+    mirrored = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), "reflect")
+    expected = zero(ms.Tensor(mirrored)).asnumpy()[:, :, 1:-1, 1:-1]
+    assert np.abs(reflect(ms.Tensor(x)).asnumpy() - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_upsampling_takes_pixel_i_from_half_of_i(mode):
+    x = random(1, 2, 5, 4)
+    rows, columns = (np.minimum(np.arange(2 * n) / 2, n - 1) for n in x.shape[2:])
+    y0, x0 = np.floor(rows).astype(int), np.floor(columns).astype(int)
+    if mode == "nearest":
+        expected = x[:, :, y0][:, :, :, x0]
+    else:
+        y1, x1 = np.minimum(y0 + 1, x.shape[2] - 1), np.minimum(x0 + 1, x.shape[3] - 1)
+        down = (rows - y0)[None, None, :, None]
+        right = (columns - x0)[None, None, None, :]
+        vertical = x[:, :, y0] * (1 - down) + x[:, :, y1] * down
+        expected = vertical[:, :, :, x0] * (1 - right) + vertical[:, :, :, x1] * right
+    assert np.abs(Upsample2x(mode)(ms.Tensor(x)).asnumpy() - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padding": "reflect", "upsampling": "nearest", "output": "sigmoid"},
+        {"padding": "zero", "upsampling": "bilinear", "output": "tanh", "norm_affine": True, "conv_bias": True},
+    ],
+)
+def test_pastiche_has_the_content_s_size_and_range(options):
+    model = create_model(network(**options))
+    content, style = np.abs(random(1, 3, 32, 48)), np.abs(random(1, 3, 40, 36, seed=1))
+    pastiche = model(ms.Tensor(content), ms.Tensor(style)).asnumpy()
+    assert pastiche.shape == content.shape
+    assert 0 <= pastiche.min() < pastiche.max() <= 1
+    names = dict(model.parameters_and_names())
+    assert ("transfer.residual3.norm2.gamma" in names) == options.get("norm_affine", False)
+    assert ("transfer.output.conv.bias" in names) == options.get("conv_bias", False)
+
+
+def test_full_width_network_has_the_paper_s_2758_gammas_and_betas():
+    model = StyleTransferNetwork(network(width=1.0))
+    assert model.heads.weight.shape == (2758, 100)
+    assert model.contract3.conv.weight.shape == (128, 64, 3, 3)
+
+
+@pytest.mark.parametrize("side", [32, 65])
+def test_compact_predictor_embeds_images_of_any_size(side):
+    predictor = CompactPredictor(100)
+    assert predictor(ms.Tensor(np.abs(random(2, 3, side, side)))).shape == (2, 100)
+    assert sum(p.size for p in predictor.get_parameters()) < 1_000_000
+
+
+def test_statistics_predictor_standardises_and_clips():
+    predictor = StatisticsPredictor(10, "distilled_vgg19")
+    statistics = random(50, predictor.center.shape[0]) * 3 + 1
+    predictor.standardise_over(statistics)
+    assert np.allclose(predictor.center.asnumpy(), statistics.mean(0), atol=1e-5)
+    far, further = statistics.mean(0) + 100 * statistics.std(0), statistics.mean(0) + 1000 * statistics.std(0)
+    found = predictor.embed_statistics(ms.Tensor(np.stack([far, further]).astype(np.float32))).asnumpy()
+    assert np.allclose(found[0], found[1])
+
+
+def test_channel_statistics_are_means_and_deviations():
+    features = random(2, 3, 6, 7)
+    found = channel_statistics((ms.Tensor(features),)).asnumpy()
+    assert np.allclose(found[:, :3], features.mean((2, 3)), atol=1e-5)
+    assert np.allclose(found[:, 3:], features.std((2, 3)), atol=1e-4)
+
+
+@pytest.mark.parametrize(("depth", "last"), [(16, "relu5_3"), (19, "relu5_4")])
+def test_vgg_gives_any_tap_in_the_order_asked_for(depth, last):
+    vgg = VGG(depth, (last, "relu1_2", "relu3_1"))
+    deep, first, third = vgg(ms.Tensor(np.abs(random(1, 3, 32, 32))))
+    assert (deep.shape, first.shape, third.shape) == ((1, 512, 2, 2), (1, 64, 32, 32), (1, 256, 8, 8))
+    alone = VGG(depth, ("relu1_2",))
+    assert [n for n, _ in alone.parameters_and_names() if n.startswith("conv")][-1] == "conv1_2.bias"
+    with pytest.raises(UserError, match="relu6_1"):
+        VGG(depth, ("relu6_1",))
+
+
+def test_vgg_pools_as_asked():
+    x = ms.Tensor(np.abs(random(1, 3, 16, 16)))
+    average, largest = VGG(16, ("relu2_1",), "average"), VGG(16, ("relu2_1",), "max")
+    for target, source in zip(largest.get_parameters(), average.get_parameters(), strict=True):
+        target.set_data(source)
+    assert np.abs(average(x)[0].asnumpy() - largest(x)[0].asnumpy()).max() > 1e-3
+    assert not any(n.endswith("bias") for n, _ in VGG(16, ("relu2_1",), bias=False).parameters_and_names())
+
+
+def test_distilled_network_gives_the_values_of_its_check_file(shared):
+    check = json.loads(shared("weights", "vgg19_distilled_16x.check.json").read_text())
+    taps = tuple(t["name"] for t in (*check["taps"], *check["aux"]))
+    net = DistilledVGG19(taps)
+    with np.load(shared("weights", "vgg19_distilled_16x.npz")) as arrays:
+        for name, parameter in net.parameters_and_names():
+            parameter.set_data(ms.Tensor(arrays[name]))
+    i, j = np.mgrid[:64, :64]
+    image = np.stack([((i + 2 * j + 32 * c) % 64) / 63 for c in range(3)])[None].astype(np.float32)
+    for feature, expected in zip(net(ms.Tensor(image)), (*check["taps"], *check["aux"]), strict=True):
+        assert list(feature.shape) == expected["shape"]
+        assert feature.asnumpy().mean() == pytest.approx(expected["mean"], rel=1e-4)
+
+
+def test_distilled_network_names_what_it_lacks():
+    with pytest.raises(UserError, match="aux1_2"):
+        DistilledVGG19(("aux1_2",))
+    with pytest.raises(UserError, match="relu5_2"):
+        DistilledVGG19(("relu5_2",))
+
+
+def test_options_reach_every_layer():
+    reflect, zero = create_model(network()), create_model(network(padding="zero"))
+    for name, cell in zero.transfer.cells_and_names():
+        if isinstance(cell, Convolution):
+            assert cell.padding == "zero", name
+    assert all(c.padding == "reflect" for _, c in reflect.transfer.cells_and_names() if isinstance(c, Convolution))
+    assert dataclasses.asdict(reflect.network)["padding"] == "reflect"

@@ -1,0 +1,268 @@
+"""Training as its user sees it: files, resuming, stopping, and what a step does to the weights."""
+
+import csv
+import dataclasses
+import errno
+import resource
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from src.config import defaults
+from src.errors import UserError
+from src.models.vgg import DISTILLED_BLOCKS, DISTILLED_CHANNELS, layer_names
+from src.runtime import Runtime
+from src.training.build import build_model, build_objective, build_step
+from src.training.files import CheckpointFolder
+from src.training.schedule import learning_rates
+from src.training.trainer import train
+from src.weights.load import load_model
+from src.weights.native import read_checkpoint, to_arrays
+
+RUNTIME = Runtime("CPU", 0, "graph", "float32", 1, 0, 1)
+RECIPE = {
+    "network": {"predictor": "compact", "width": 0.25},
+    "loss": {
+        "loss_network": "distilled_vgg19",
+        "content_taps": {"relu3_1": 1.0},
+        "style_taps": {"relu1_1": 1.0, "relu2_1": 1.0},
+        "normalize_losses": True,
+        "style_loss_clamp": 20.0,
+    },
+    "data": {"image_size": 32, "batch_size": 2, "min_side": 32},
+    "train": {
+        "learning_rate": 0.001,
+        "ema_decay": 0.9,
+        "clip_norm": 5.0,
+        "log_every": 5,
+        "image_every": 1000,
+        "save_every": 4,
+        "keep_checkpoints": 2,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder with a loss network of the distilled network's shape and random weights."""
+    rng, arrays, inputs = np.random.default_rng(0), {}, 3
+    for name in layer_names(DISTILLED_BLOCKS):
+        channels = DISTILLED_CHANNELS[int(name[0]) - 1]
+        scale = np.sqrt(2 / (9 * inputs))
+        arrays[f"conv{name}.weight"] = (rng.standard_normal((channels, inputs, 3, 3)) * scale).astype(np.float32)
+        arrays[f"conv{name}.bias"] = np.full(channels, 0.05, np.float32)
+        inputs = channels
+    arrays["preprocess.weight"] = np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1)
+    arrays["preprocess.bias"] = np.full(3, -0.5, np.float32)
+    folder = tmp_path_factory.mktemp("weights")
+    np.savez(folder / "vgg19_distilled_16x.npz", **arrays)
+    return folder
+
+
+@pytest.fixture
+def options(weights, image_folders, tmp_path):
+    """Function of section={key: value}: the options of a tiny run into tmp_path."""
+
+    def make(**sections):
+        values = {name: {**RECIPE.get(name, {}), **sections.get(name, {})} for name in ("network", "loss", "data", "train")}
+        values["data"].update(content_path=str(image_folders[0]), style_path=str(image_folders[1]))
+        values["train"] = {"output_dir": str(tmp_path / "run"), "ckpt_path": str(weights), **values["train"]}
+        built = defaults(**values)
+        return SimpleNamespace(**{name: built[name] for name in values})
+
+    return make
+
+
+@pytest.fixture
+def command(weights, image_folders, tmp_path, root):
+    """Function of (output folder, extra arguments): the command line of a tiny run."""
+
+    def make(output, *extra):
+        arguments = {"content_path": image_folders[0], "style_path": image_folders[1], "ckpt_path": weights}
+        line = [sys.executable, str(root / "train.py"), "--output_dir", str(output)]
+        for key, value in arguments.items():
+            line += [f"--{key}", str(value)]
+        for section in RECIPE.values():
+            for key, value in section.items():
+                text = ",".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else str(value)
+                line += [f"--{key}", text]
+        return [*line, *map(str, extra)]
+
+    return make
+
+
+def losses(folder):
+    with open(folder / "losses.csv", newline="") as file:
+        return {int(row["step"]): {k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)}
+
+
+def wait_for(path, process, seconds=120):
+    until = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < until, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+def test_a_killed_and_resumed_run_gives_the_same_losses(command, tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    steps = ("--steps", 40)
+    finished = subprocess.run(command(whole, *steps), capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    process = subprocess.Popen(command(broken, *steps), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    wait_for(broken / "checkpoints" / "step_00000008.state.ckpt", process)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    resumed = subprocess.run(command(broken, *steps), capture_output=True, text=True)
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert "resuming after step" in resumed.stdout
+    assert len(losses(whole)) == 40
+    assert losses(broken) == losses(whole)
+    last = [read_checkpoint(folder / "checkpoints" / "step_00000040.ckpt")[0] for folder in (whole, broken)]
+    assert all(np.array_equal(last[0][name], last[1][name]) for name in last[0])
+    assert {p.name for p in (whole / "checkpoints").iterdir()} == {
+        f"step_000000{step}{end}" for step in (36, 40) for end in (".ckpt", ".state.ckpt")
+    }
+    assert (whole / "grids" / "step_00000040.png").is_file()
+
+
+def test_ctrl_c_saves_and_exits(command, tmp_path):
+    process = subprocess.Popen(
+        command(tmp_path / "run", "--steps", 100000), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    wait_for(tmp_path / "run" / "checkpoints" / "step_00000004.state.ckpt", process)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, output
+    assert "interrupted: step" in output and "Traceback" not in output
+    newest = CheckpointFolder(tmp_path / "run" / "checkpoints", 2).steps()[-1]
+    assert newest == max(losses(tmp_path / "run"))
+
+
+def test_losses_fall_and_the_checkpoint_carries_its_options(options, tmp_path):
+    chosen = options(train={"steps": 60, "ema_decay": 0.0, "save_every": 100})
+    assert train(chosen, RUNTIME) == 0
+    rows = losses(tmp_path / "run")
+    for name in ("total", "style"):  # content starts low with random loss weights: the test on real images looks at it
+        values = [float(rows[step][name]) for step in sorted(rows)]
+        assert np.mean(values[-10:]) < 0.7 * np.mean(values[:10]), name
+    checkpoint = tmp_path / "run" / "checkpoints" / "step_00000060.ckpt"
+    metadata = read_checkpoint(checkpoint)[1]
+    assert metadata["network"]["width"] == 0.25 and metadata["options"]["train"]["steps"] == 60
+    assert load_model(checkpoint).network == chosen.network
+
+
+def test_nan_stops_with_step_and_files(options, tmp_path):
+    with pytest.raises(UserError, match=r"step \d+: NaN or Inf in total.*content_\d\.png.*style_\d\.png"):
+        train(options(train={"steps": 30, "learning_rate": 1e30, "clip_norm": 0.0}), RUNTIME)
+    for step in CheckpointFolder(tmp_path / "run" / "checkpoints", 2).steps():
+        arrays = read_checkpoint(tmp_path / "run" / "checkpoints" / f"step_{step:08d}.ckpt")[0]
+        assert all(np.all(np.isfinite(a)) for a in arrays.values())
+
+
+def test_full_disk_leaves_earlier_checkpoints_intact(options, tmp_path, monkeypatch):
+    train(options(train={"steps": 4}), RUNTIME)
+    folder = tmp_path / "run" / "checkpoints"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # as a full disk: writing stops in the middle
+    try:
+        with pytest.raises(OSError) as caught:
+            train(options(train={"steps": 8}), RUNTIME)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.errno in (errno.EFBIG, errno.ENOSPC)
+    assert "step_00000008.ckpt" in str(caught.value)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def make_step(chosen, precision="float32"):
+    runtime = dataclasses.replace(RUNTIME, precision=precision)
+    model = build_model(chosen.network, chosen.loss, chosen.train)
+    objective, _, parameters = build_objective(chosen, model, runtime)
+    return model, build_step(chosen.train, objective, parameters, runtime)
+
+
+def batch(seed=0, size=32):
+    rng = np.random.default_rng(seed)
+    return tuple(ms.Tensor(rng.random((2, 3, size, size)), ms.float32) for _ in range(2))
+
+
+def test_average_follows_the_weights(options):
+    model, step = make_step(options(train={"steps": 3, "ema_decay": 0.5}))
+    expected = [p.asnumpy() for p in step.weights]
+    for n in range(3):
+        step(*batch(n))
+        decay = min(0.5, (2 + n) / (11 + n))
+        expected = [e * decay + p.asnumpy() * (1 - decay) for e, p in zip(expected, step.weights, strict=True)]
+    for average, value, weight in zip(step.averages, expected, step.weights, strict=True):
+        assert np.allclose(average.asnumpy(), value, atol=1e-6), weight.name
+
+
+def test_clipping_bounds_the_step(options):
+    chosen = {"steps": 2, "ema_decay": 0.0, "optimizer": "sgd", "learning_rate": 1.0}
+    for clip in (1e-3, 2e-3):
+        model, step = make_step(options(train={**chosen, "clip_norm": clip}))
+        before = [p.asnumpy() for p in step.weights]
+        step(*batch())
+        moved = np.sqrt(sum(np.sum((p.asnumpy() - b) ** 2) for p, b in zip(step.weights, before, strict=True)))
+        assert moved == pytest.approx(clip, rel=1e-2)
+
+
+def test_overflow_skips_the_step_and_halves_the_scale(options):
+    chosen = options(train={"steps": 2, "loss_scale": 1e38, "ema_decay": 0.0})
+    model, step = make_step(chosen, "float16")
+    before = [p.asnumpy() for p in step.weights]
+    terms = step(*batch()).asnumpy()
+    assert np.all(np.isfinite(terms))
+    assert all(np.array_equal(p.asnumpy(), b) for p, b in zip(step.weights, before, strict=True))
+    assert step.scaler.scale_value.asnumpy() == pytest.approx(5e37)
+    step.scaler.scale_value.set_data(ms.Tensor(128.0, ms.float32))
+    step(*batch())
+    assert any(not np.array_equal(p.asnumpy(), b) for p, b in zip(step.weights, before, strict=True))
+
+
+def test_distillation_brings_the_student_to_the_teacher(options, tmp_path):
+    teacher = options(network={"predictor": "statistics"}, train={"steps": 4, "output_dir": str(tmp_path / "teacher")})
+    assert train(teacher, RUNTIME) == 0
+    path = tmp_path / "teacher" / "checkpoints" / "step_00000004.ckpt"
+    student = options(train={"steps": 60, "distill_from": str(path), "save_every": 100, "ema_decay": 0.0})
+    assert train(student, RUNTIME) == 0
+    rows = losses(tmp_path / "run")
+    assert float(rows[60]["embedding"]) < 0.5 * float(rows[1]["embedding"])
+    ours, theirs = load_model(tmp_path / "run" / "checkpoints" / "step_00000060.ckpt"), load_model(path)
+    left, right = to_arrays(ours.transfer), to_arrays(theirs.transfer)
+    assert all(np.array_equal(left[name], right[name]) for name in left)
+    assert not [n for n, _ in theirs.parameters_and_names() if "conv1_1" in n], "the loss network is in the checkpoint"
+
+
+def test_starting_from_a_checkpoint_of_another_network_is_refused(options, tiny_checkpoint):
+    with pytest.raises(UserError, match="padding"):
+        train(options(network={"padding": "zero"}, train={"init_ckpt": str(tiny_checkpoint)}), RUNTIME)
+    model = build_model(options().network, options().loss, options(train={"init_ckpt": str(tiny_checkpoint)}).train)
+    start = read_checkpoint(tiny_checkpoint)[0]
+    assert all(np.array_equal(p.asnumpy(), start[name]) for name, p in model.parameters_and_names())
+
+
+def test_resuming_with_another_network_is_refused(options):
+    train(options(train={"steps": 4}), RUNTIME)
+    with pytest.raises(UserError, match="cannot resume|is none of this network's|has shape"):
+        train(options(train={"steps": 8}, network={"width": 0.5}), RUNTIME)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "exponential"])
+def test_learning_rate_warms_up_and_decays(schedule):
+    setting = defaults(
+        train={"steps": 100, "learning_rate": 0.1, "warmup_steps": 10, "lr_schedule": schedule, "lr_final": 0.001}
+    )["train"]
+    rates = learning_rates(setting)
+    assert np.all(np.diff(rates[:11]) > 0) and rates[0] < 0.02
+    assert rates[10] == pytest.approx(0.1, rel=1e-5)
+    assert rates[-1] == pytest.approx(0.1 if schedule == "constant" else 0.001, rel=1e-4)
+    assert np.all(np.diff(rates[10:]) <= 1e-9)
