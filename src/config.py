@@ -257,7 +257,7 @@ def build(values, sections) -> dict:
 
 
 def defaults(config_path=None, **overrides) -> dict:
-    """The dataclasses of every section, by name, for use from Python: defaults, a recipe, then section=dict(key=...)."""
+    """The dataclasses of every section by name, for use from Python: defaults, a recipe, then section=dict(key=...)."""
     values = _read_yaml(DEFAULT_CONFIG)[0]
     if config_path:
         _merge_recipe(values, config_path)

@@ -70,7 +70,7 @@ def options(weights, image_folders, tmp_path):
     """Function of section={key: value}: the options of a tiny run into tmp_path."""
 
     def make(**sections):
-        values = {name: {**RECIPE.get(name, {}), **sections.get(name, {})} for name in ("network", "loss", "data", "train")}
+        values = {name: {**recipe, **sections.get(name, {})} for name, recipe in RECIPE.items()}
         values["data"].update(content_path=str(image_folders[0]), style_path=str(image_folders[1]))
         values["train"] = {"output_dir": str(tmp_path / "run"), "ckpt_path": str(weights), **values["train"]}
         built = defaults(**values)

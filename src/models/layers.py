@@ -10,7 +10,7 @@ class Convolution(nn.Cell):
     """A k x k convolution over (N, C, H, W) that keeps H and W, or divides them by its stride.
 
     Args:
-        padding: border of (k - 1) / 2 on every side, by reflection ("reflect", H and W must exceed it) or of zeros ("zero").
+        padding: border of (k - 1) / 2 on every side, by reflection ("reflect", H and W exceed it) or of zeros ("zero").
         bias: whether it has one.
     """
 
@@ -40,8 +40,8 @@ class Convolution(nn.Cell):
 class ImageConvolution(Convolution):
     """A large convolution at full size to few channels, the network's last; H and W must be even.
 
-    The same sums as `Convolution`, computed on 2x2 blocks of pixels: four times the channels at half the size. Convolution
-    kernels are made for many channels: 9x9 from 16 to 3 channels takes a third to a quarter of the time this way.
+    The same sums as `Convolution`, computed on 2x2 blocks of pixels: four times the channels at half the size.
+    Convolution kernels are made for many channels: 9x9 from 16 to 3 takes a third to a quarter of the time this way.
     """
 
     def __init__(self, in_channels, out_channels, kernel_size, padding="reflect", bias=False):

@@ -13,8 +13,8 @@ class InstanceNorm(nn.Cell):
     One cell serves every network of the family: without a style it is the contract layers' instance norm, with one it
     is conditional instance normalization (Dumoulin et al. 2016, section 2.2; Ghiasi et al. 2017, eq. 1).
 
-    Differs from `nn.InstanceNorm2d`, which has no CPU and no Ascend kernel: the batch's N*C channels become the channels
-    of one image, so that batch normalization in training mode computes it in one kernel.
+    Differs from `nn.InstanceNorm2d`, which has no CPU and no Ascend kernel: the batch's N*C channels become the
+    channels of one image, so that batch normalization in training mode computes it in one kernel.
 
     Args:
         channels: C.

@@ -126,7 +126,7 @@ def restore_state(step_cell, state, where):
         if name not in state or tuple(state[name].shape) != tuple(parameter.shape):
             found = f"of shape {state[name].shape}" if name in state else "missing"
             raise UserError(
-                f"cannot resume from {where}: {name} is {found}, expected shape {tuple(parameter.shape)}; use the options "
-                "of that run, or another --output_dir, or --resume false"
+                f"cannot resume from {where}: {name} is {found}, expected shape {tuple(parameter.shape)}; use the "
+                "options of that run, or another --output_dir, or --resume false"
             )
         parameter.set_data(ms.Tensor(np.asarray(state[name]), parameter.dtype))
