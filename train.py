@@ -8,14 +8,16 @@ from src.errors import run_entry
 
 def main(argv):
     options = parse(argv, ("network", "loss", "data", "train", "runtime"), __doc__)
-    from src.runtime import setup
+    from src.runtime import finish, setup
     from src.training.log import setup_logging
 
     setup_logging()
     runtime = setup(options.runtime)
     from src.training.trainer import train
 
-    return train(options, runtime)
+    status = train(options, runtime)
+    finish(runtime)
+    return status
 
 
 if __name__ == "__main__":
