@@ -1,0 +1,34 @@
+"""Exports a model, or one of its two networks, for other engines, and checks the file against the network.
+
+python export.py --ckpt_path F --file_format MINDIR|AIR|ONNX --file_name P [--height H --width W | --dynamic]
+    [--parts fused|predictor|transfer]
+"""
+
+import sys
+from pathlib import Path
+
+from src.config import parse
+from src.errors import run_entry
+
+
+def main(argv):
+    """Reads the options, exports, returns the exit code."""
+    options = parse(argv, ("export", "runtime"), "Exports a model as MindIR, AIR or ONNX, and checks the file.")
+
+    from src.deploy.exporter import check_settings, export, manifest_path
+    from src.runtime import setup
+
+    path = check_settings(options.export)
+    manifest = export(options.export, setup(options.runtime))
+    check = manifest["check"]
+    if check["done"]:
+        print(f"read back by {check['engine']}: at most {check['max_difference']:.1e} from the network's output")
+    else:
+        print(f"not compared with the network: {check['why']}")
+    size = Path(path).stat().st_size / 2**20
+    print(f"{path} ({size:.1f} MiB) and {manifest_path(path)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_entry(main))

@@ -1,0 +1,77 @@
+"""Every exported file is read back and compared with the networks that the Stylizer runs."""
+
+import mindspore as ms
+import numpy as np
+
+from src.deploy.parts import EMBEDDING
+from src.errors import UserError
+
+TOLERANCE = 1e-4
+# where sides are free: a square, a small one that no power of two divides, and one that isn't square
+FREE_SIZES = (
+    {"batch": 1, "height": 128, "width": 128, "style_height": 256, "style_width": 256},
+    {"batch": 2, "height": 68, "width": 100, "style_height": 200, "style_width": 144},
+    {"batch": 1, "height": 256, "width": 192, "style_height": 256, "style_width": 371},
+)
+
+
+def reference(stylizer, part):
+    """A function of arrays to a part's output, computed image by image by the stylizer's networks."""
+    predictor, transfer = stylizer.model.predictor, stylizer.model.transfer
+
+    def one(*inputs):
+        first, *rest = (ms.Tensor(x) for x in inputs)
+        if part.name == "predictor":
+            return predictor(first).asnumpy()
+        embedding = predictor(rest[0]) if part.name == "fused" else rest[0]
+        return transfer(first, embedding).asnumpy()
+
+    return lambda *arrays: np.concatenate([one(*(a[i : i + 1] for a in arrays)) for i in range(len(arrays[0]))])
+
+
+def random_inputs(part, sizes, stylizer, rng):
+    """Images of noise in [0, 1], and the embeddings of such images."""
+    arrays = []
+    for port in part.inputs:
+        shape = port.fill(sizes)
+        if port.name == EMBEDDING:
+            noise = rng.integers(0, 256, (shape[0], 64, 64, 3), np.uint8)
+            arrays.append(np.stack([stylizer.embed(image) for image in noise]))
+        else:
+            arrays.append(rng.random(shape, np.float32))
+    return arrays
+
+
+def compare(run, stylizer, part, seed) -> list[dict]:
+    """Compares an exported graph with the network, at three sizes when its sides are free.
+
+    Args:
+        run: function of arrays to the output of the graph, as `load` of the format's module returns it.
+        stylizer: the `src.stylize.Stylizer` of the same model.
+        part: what was exported.
+        seed: seed of the images.
+
+    Returns:
+        for each size {"inputs": shapes, "max_difference": largest absolute difference}; that of embeddings is divided
+        by their largest number, if it is above 1.
+
+    Raises:
+        UserError: they differ by more than `TOLERANCE`.
+    """
+    rng = np.random.default_rng(seed)
+    expect = reference(stylizer, part)
+    results = []
+    for sizes in FREE_SIZES if part.free else ({},):
+        arrays = random_inputs(part, sizes, stylizer, rng)
+        expected, found = expect(*arrays), run(*arrays)
+        shapes = {port.name: list(array.shape) for port, array in zip(part.inputs, arrays, strict=True)}
+        scale = max(1.0, float(np.abs(expected).max()))
+        same_shape = expected.shape == found.shape
+        difference = float(np.abs(expected - found).max()) / scale if same_shape else float("inf")
+        if not difference <= TOLERANCE:  # NaN is refused as well
+            raise UserError(
+                f"the exported graph differs from the network by {difference:.1e} for inputs {shapes}, allowed is "
+                f"{TOLERANCE:.0e}; no file was kept"
+            )
+        results.append({"inputs": shapes, "max_difference": difference})
+    return results

@@ -1,0 +1,98 @@
+"""The JSON beside an exported file: all that a program needs to feed it, without this project."""
+
+import mindspore as ms
+import numpy as np
+
+from src.config import to_dict
+from src.deploy.parts import CONTENT, EMBEDDING, PASTICHE, STYLE
+from src.stylize.stylizer import MULTIPLE, SMALLEST_SIDE, STYLE_ASPECT, STYLE_SIDE
+
+FORMAT = "style-transfer-export/1"
+TO_NETWORK = [{"step": "divide", "by": 255}, {"step": "transpose", "from": "HWC", "to": "NCHW"}]
+
+
+def _fixed(port):
+    return all(isinstance(side, int) for side in port.shape[2:])
+
+
+def _preparation(port) -> list[dict]:
+    """Steps from a uint8 (H, W, 3) RGB image to an input, in order; those of `Stylizer` when the sides are free."""
+    if port.name == CONTENT and not _fixed(port):
+        pad = {"multiple_of": MULTIPLE, "at_least": SMALLEST_SIDE, "mode": "reflect", "sides": ["bottom", "right"]}
+        return [{"step": "pad", **pad}, *TO_NETWORK]
+    if port.name == STYLE and not _fixed(port):
+        return [
+            {"step": "center_crop", "longest_over_shortest_side": STYLE_ASPECT},
+            {"step": "resize", "short_side": STYLE_SIDE, "filter": "lanczos"},
+            *TO_NETWORK,
+        ]
+    height, width = port.shape[2:]
+    return [
+        {"step": "resize", "cover": [height, width], "filter": "lanczos"},
+        {"step": "center_crop", "height": height, "width": width},
+        *TO_NETWORK,
+    ]
+
+
+def _after(port, inputs) -> list[dict]:
+    """Steps from an output to a uint8 (H, W, 3) RGB image."""
+    steps = [
+        {"step": "transpose", "from": "NCHW", "to": "HWC"},
+        {"step": "multiply", "by": 255},
+        {"step": "round", "to": "uint8"},
+    ]
+    if not _fixed(port):
+        steps.append(
+            {"step": "crop", "to": f"height and width of {inputs[0].name} before its padding", "from": "top left"}
+        )
+    return steps
+
+
+MEANINGS = {
+    CONTENT: "content image: what the pastiche shows",
+    STYLE: "style image: how the pastiche looks",
+    EMBEDDING: "style embedding; weighted means of several blend their styles",
+    PASTICHE: "pastiche: the content image in the style",
+}
+
+
+def _describe(port) -> dict:
+    entry = {"name": port.name, "meaning": MEANINGS[port.name], "dtype": "float32", "shape": list(port.shape)}
+    if port.is_image:
+        return {**entry, "layout": "NCHW", "colours": "RGB", "range": [0.0, 1.0]}
+    return {**entry, "layout": "NC", "range": "any"}
+
+
+def make_manifest(part, file_name, file_format, model, source, versions, check) -> dict:
+    """What the JSON holds.
+
+    Args:
+        part: `src.deploy.parts.Part`.
+        file_name: the exported file's name.
+        file_format: MINDIR, AIR or ONNX.
+        model: the `StylizationModel` it came from.
+        source: {"checkpoint": name, "metadata": of the checkpoint or None}.
+        versions: {package or format: version}.
+        check: what `src.deploy.check` measured, or why it did not.
+    """
+    inputs = []
+    for port in part.inputs:
+        entry = _describe(port)
+        inputs.append({**entry, "preprocessing": _preparation(port)} if port.is_image else entry)
+    output = _describe(part.output)
+    if part.output.is_image:
+        output["postprocessing"] = _after(part.output, part.inputs)
+    return {
+        "format": FORMAT,
+        "file": file_name,
+        "file_format": file_format,
+        "parts": part.name,
+        "inputs": inputs,
+        "outputs": [output],
+        "free_sides": {name: {"at_least": low, "multiple_of": step} for name, (low, step) in part.free.items()},
+        "embedding_size": model.network.embedding_dim,
+        "network": to_dict(model.network),
+        "source": source,
+        "versions": {"mindspore": ms.__version__, "numpy": np.__version__, **versions},
+        "check": check,
+    }

@@ -1,0 +1,102 @@
+"""What can be exported: the whole model, or the two networks that a server wants apart."""
+
+from dataclasses import dataclass
+
+from mindspore import nn
+
+from src.errors import UserError
+from src.models.style_prediction import StatisticsPredictor
+from src.stylize.stylizer import MULTIPLE, SMALLEST_SIDE
+
+CONTENT, STYLE, EMBEDDING, PASTICHE = "content", "style", "embedding", "pastiche"
+# Inception-v3 to Mixed_6e leaves nothing of less than 43 pixels
+SMALLEST_STYLE = 64
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a graph.
+
+    Args:
+        name: "content", "style", "embedding" or "pastiche".
+        shape: its sides; a number, or the name of a free one ("height").
+    """
+
+    name: str
+    shape: tuple
+
+    @property
+    def is_image(self) -> bool:
+        return self.name != EMBEDDING
+
+    def fill(self, sizes) -> tuple:
+        """The shape with its free sides taken from {name: side}."""
+        return tuple(sizes[side] if isinstance(side, str) else side for side in self.shape)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A network, or both, with the shapes it is exported for. Its inputs are those of `cell.construct`, in order."""
+
+    name: str
+    cell: nn.Cell
+    inputs: tuple
+    output: Port
+
+    @property
+    def free(self) -> dict:
+        """{name of a free side: (smallest, multiple of)}."""
+        limits = {"batch": (1, 1), "height": (SMALLEST_SIDE, MULTIPLE), "width": (SMALLEST_SIDE, MULTIPLE)}
+        limits |= {"style_height": (SMALLEST_STYLE, 1), "style_width": (SMALLEST_STYLE, 1)}
+        sides = dict.fromkeys(side for port in self.inputs for side in port.shape if isinstance(side, str))
+        return {side: limits[side] for side in sides}
+
+
+def make_part(model, name, content_size=None, style_size=None, free_batch=False) -> Part:
+    """The part of a model to export.
+
+    Args:
+        model: `src.models.factory.StylizationModel`.
+        name: "fused" (content, style to pastiche), "predictor" (style to embedding) or "transfer" (content, embedding
+            to pastiche).
+        content_size, style_size: (H, W) in pixels, None leaves both free.
+        free_batch: leave the number of images free as well; otherwise it is 1.
+
+    Raises:
+        UserError: the model's predictor can't be exported.
+    """
+    if name != "transfer" and isinstance(model.predictor, StatisticsPredictor):
+        raise UserError(
+            "option parts: the statistics predictor reads a loss network that is not in its checkpoint, so it can't be "
+            "exported; use --parts transfer, or a model with a compact or inception_v3 predictor"
+        )
+    batch = "batch" if free_batch else 1
+    content = Port(CONTENT, (batch, 3, *(content_size or ("height", "width"))))
+    style = Port(STYLE, (batch, 3, *(style_size or ("style_height", "style_width"))))
+    embedding = Port(EMBEDDING, (batch, model.network.embedding_dim))
+    pastiche = Port(PASTICHE, content.shape)
+    if name == "predictor":
+        return Part(name, model.predictor, (style,), embedding)
+    if name == "transfer":
+        return Part(name, model.transfer, (content, embedding), pastiche)
+    return Part(name, model, (content, style), pastiche)
+
+
+def check_content_size(height, width):
+    """Refuses a fixed size that the style transfer network can't take, naming the nearest that it can."""
+    for option, side in (("height", height), ("width", width)):
+        if side < SMALLEST_SIDE:
+            raise UserError(f"option {option}: found {side}, expected a multiple of {MULTIPLE} from {SMALLEST_SIDE} up")
+        if side % MULTIPLE:
+            below = side // MULTIPLE * MULTIPLE
+            raise UserError(
+                f"option {option}: found {side}, expected a multiple of {MULTIPLE}; the nearest are {below} and "
+                f"{below + MULTIPLE}; or leave the size free with --dynamic"
+            )
+
+
+def check_style_size(options, height, width):
+    """Refuses a fixed size that a style prediction network can't take. `options` names the two."""
+    for option, side in zip(options, (height, width), strict=True):
+        if side < SMALLEST_STYLE:
+            raise UserError(f"option {option}: found {side}, expected at least {SMALLEST_STYLE} for a style image")

@@ -1,0 +1,392 @@
+"""Exported graphs compute what the networks do, say what they need, and are not written when something is wrong."""
+
+import errno
+import itertools
+import json
+from dataclasses import replace
+
+import mindspore as ms
+import numpy as np
+import pytest
+from PIL import Image
+
+import export as entry
+from src.config import defaults, to_dict
+from src.data.images import to_network
+from src.deploy import check, exporter, mindir
+from src.deploy.manifest import make_manifest
+from src.deploy.parts import make_part
+from src.errors import UserError, run_entry
+from src.models.factory import create_model
+from src.runtime import setup
+from src.stylize.stylizer import Stylizer
+from src.weights.native import save_checkpoint
+
+TOLERANCE = 1e-4
+COMBINATIONS = list(itertools.product(("reflect", "zero"), ("nearest", "bilinear"), ("sigmoid", "tanh"), (False, True)))
+
+
+@pytest.fixture(scope="module")
+def runtime():
+    return setup(defaults(runtime={"device_target": "CPU"})["runtime"])
+
+
+@pytest.fixture(scope="module")
+def onnx_graph():
+    pytest.importorskip("onnx", reason="needs requirements-onnx.txt")
+    pytest.importorskip("onnxruntime", reason="needs requirements-onnx.txt")
+    from src.deploy import onnx_graph
+
+    return onnx_graph
+
+
+@pytest.fixture(scope="module")
+def stylizer(tiny_checkpoint, runtime):
+    return Stylizer(tiny_checkpoint)
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_checkpoint, runtime, onnx_graph, tmp_path_factory):
+    """The tiny model, fused, as ONNX with free sides: (what the JSON holds, path of the file)."""
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    options = {"ckpt_path": str(tiny_checkpoint), "file_format": "ONNX", "file_name": str(path), "dynamic": True}
+    return exporter.export(defaults(export=options)["export"], runtime), path
+
+
+@pytest.fixture
+def settings(tiny_checkpoint, tmp_path):
+    """Function of options: those of an export of the tiny model to tmp_path/model."""
+
+    def make(**options):
+        base = {"ckpt_path": str(tiny_checkpoint), "file_name": str(tmp_path / "model"), "height": 32, "width": 40}
+        return defaults(export={**base, **options})["export"]
+
+    return make
+
+
+def scattered_model(**network):
+    """A model in which every scale, offset and running statistic does something."""
+    model = create_model(defaults(network={"width": 0.25, "predictor": "compact", **network})["network"])
+    rng = np.random.default_rng(3)
+    for parameter in model.get_parameters():
+        last = parameter.name.rsplit(".", 1)[-1]
+        if last in ("gamma", "beta", "bias", "moving_mean", "moving_variance"):
+            value = parameter.asnumpy() + rng.uniform(-0.3, 0.3, parameter.shape)
+            parameter.set_data(ms.Tensor(value, ms.float32))
+    model.set_train(False)
+    return model
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+def run_network(cell, *arrays):
+    return cell(*(ms.Tensor(array) for array in arrays)).asnumpy()
+
+
+def assert_agree(part, module, path, *arrays):
+    module.write(part, path)
+    expected = run_network(part.cell, *arrays)
+    found = module.load(path)(*arrays)
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= TOLERANCE
+    assert expected.std() > 0.02  # not a network that is the same everywhere
+    return found
+
+
+# ONNX
+
+
+@pytest.mark.parametrize("padding, upsampling, output, norm_affine", COMBINATIONS)
+def test_onnx_of_every_transfer_network(padding, upsampling, output, norm_affine, onnx_graph, runtime, tmp_path):
+    options = {"padding": padding, "upsampling": upsampling, "output": output, "norm_affine": norm_affine}
+    model = scattered_model(**options, conv_bias=norm_affine != (padding == "zero"))
+    embedding = np.random.default_rng(1).normal(size=(1, 100)).astype(np.float32)
+    part = make_part(model, "transfer")
+    assert_agree(part, onnx_graph, tmp_path / "model.onnx", noise(1, 3, 36, 52), embedding)
+
+
+@pytest.mark.parametrize("predictor, size", [("compact", (70, 93)), ("inception_v3", (83, 100))])
+def test_onnx_of_predictors(predictor, size, onnx_graph, runtime, tmp_path):
+    part = make_part(scattered_model(predictor=predictor), "predictor")
+    assert_agree(part, onnx_graph, tmp_path / "model.onnx", noise(1, 3, *size))
+
+
+def test_onnx_rounds_betas_as_the_published_network_does(onnx_graph, runtime, tmp_path):
+    model = scattered_model(half_offsets=True)
+    arrays = noise(1, 3, 32, 32), np.full((1, 100), 0.3, np.float32)
+    found = assert_agree(make_part(model, "transfer"), onnx_graph, tmp_path / "model.onnx", *arrays)
+    model.transfer.half_offsets = False
+    onnx_graph.write(make_part(model, "transfer"), tmp_path / "without.onnx")
+    assert np.abs(onnx_graph.load(tmp_path / "without.onnx")(*arrays) - found).max() > 1e-5
+
+
+def test_onnx_takes_batches_of_any_size(onnx_graph, stylizer, tmp_path):
+    onnx_graph.write(make_part(stylizer.model, "fused", free_batch=True), tmp_path / "model.onnx")
+    run = onnx_graph.load(tmp_path / "model.onnx")
+    contents, styles = noise(3, 3, 32, 24), noise(3, 3, 64, 80, seed=1)
+    alone = [run(contents[i : i + 1], styles[i : i + 1]) for i in range(3)]
+    assert np.abs(run(contents, styles) - np.concatenate(alone)).max() < 1e-5
+    assert np.abs(alone[0] - alone[1]).max() > 0.1
+
+
+def test_onnx_is_read_by_runtimes_of_2022(onnx_graph, stylizer):
+    model = onnx_graph.build(make_part(stylizer.model, "transfer", (32, 40)))
+    assert (model.opset_import[0].version, model.ir_version) == (17, 8)
+    sides = [
+        [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    ]
+    assert sides == [[1, 3, 32, 40], [1, 100], [1, 3, 32, 40]]
+
+
+def test_onnx_names_a_cell_it_can_not_translate(onnx_graph):
+    with pytest.raises(UserError, match="ONNX: no translation of Softmax"):
+        onnx_graph.emit(ms.nn.Softmax(), onnx_graph.Graph(), "x")
+
+
+# the whole way: checkpoint to files
+
+
+def checked(manifest, folder):
+    """Asserts what holds for every export with free sides; returns the shapes of its inputs."""
+    name = manifest["file"]
+    assert {path.name for path in folder.iterdir()} == {name, f"{name}.json"}
+    assert json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) == manifest
+    images = manifest["check"]["images"]
+    assert len({str(image["inputs"]) for image in images}) == 3
+    assert manifest["check"]["max_difference"] == max(image["max_difference"] for image in images) <= TOLERANCE
+    return {port["name"]: port["shape"] for port in manifest["inputs"]}
+
+
+def test_onnx_of_free_height_and_width(exported):
+    manifest, path = exported
+    assert path.name == "model.onnx"
+    assert checked(manifest, path.parent) == {
+        "content": ["batch", 3, "height", "width"],
+        "style": ["batch", 3, "style_height", "style_width"],
+    }
+    assert manifest["outputs"][0]["shape"] == ["batch", 3, "height", "width"]
+    assert manifest["free_sides"]["height"] == manifest["free_sides"]["width"] == {"at_least": 16, "multiple_of": 4}
+
+
+@pytest.mark.parametrize("parts", ["fused", "predictor"])
+def test_mindir_of_free_height_and_width(parts, settings, runtime, tmp_path):
+    shapes = checked(exporter.export(settings(parts=parts, dynamic=True), runtime), tmp_path)
+    assert shapes["style"] == [1, 3, "style_height", "style_width"]
+    assert shapes.get("content") == ([1, 3, "height", "width"] if parts == "fused" else None)
+
+
+@pytest.mark.parametrize("file_format", ["MINDIR", "ONNX"])
+def test_fixed_height_and_width(file_format, settings, runtime, tmp_path, onnx_graph):
+    folder = tmp_path / "a folder" / "größe"
+    options = settings(file_format=file_format, parts="transfer", file_name=str(folder / "m"))
+    manifest = exporter.export(options, runtime)
+    assert [port["shape"] for port in manifest["inputs"]] == [[1, 3, 32, 40], [1, 100]]
+    assert manifest["free_sides"] == {}
+    assert manifest["check"]["max_difference"] <= TOLERANCE
+    module = onnx_graph if file_format == "ONNX" else mindir
+    run = module.load(folder / manifest["file"])
+    assert run(noise(1, 3, 32, 40), np.zeros((1, 100), np.float32)).shape == (1, 3, 32, 40)
+
+
+def test_the_json_names_the_source_and_the_versions(exported, tiny_checkpoint):
+    manifest, _ = exported
+    assert manifest["source"]["checkpoint"] == tiny_checkpoint.name
+    assert manifest["source"]["metadata"]["network"] == manifest["network"]
+    assert manifest["embedding_size"] == 100
+    assert manifest["versions"].keys() == {"mindspore", "numpy", "onnx", "onnxruntime", "opset", "ir_version"}
+    for port in (*manifest["inputs"], *manifest["outputs"]):
+        described = port["dtype"], port["layout"], port["colours"], port["range"]
+        assert described == ("float32", "NCHW", "RGB", [0.0, 1.0])
+
+
+def resize(picture, height, width):
+    return np.array(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def crop(picture, height, width):
+    top, left = (picture.shape[0] - height) // 2, (picture.shape[1] - width) // 2
+    return picture[top : top + height, left : left + width]
+
+
+def prepared(picture, steps):
+    """What a program that knows only the JSON does with a picture."""
+    for step in steps:
+        height, width = picture.shape[:2]
+        if step["step"] == "pad":
+            sides = [
+                max(step["at_least"], -(-side // step["multiple_of"]) * step["multiple_of"]) for side in (height, width)
+            ]
+            assert step["sides"] == ["bottom", "right"]
+            widths = ((0, sides[0] - height), (0, sides[1] - width), (0, 0))
+            picture = np.pad(picture, widths, mode=step["mode"])
+        elif "longest_over_shortest_side" in step:
+            longest = step["longest_over_shortest_side"] * min(height, width)
+            picture = crop(picture, min(height, longest), min(width, longest))
+        elif step["step"] == "center_crop":
+            picture = crop(picture, step["height"], step["width"])
+        elif "short_side" in step:
+            scale = step["short_side"] / min(height, width)
+            picture = resize(picture, round(height * scale), round(width * scale))
+        elif step["step"] == "resize":
+            scale = max(want / side for want, side in zip(step["cover"], (height, width), strict=True))
+            picture = resize(picture, round(height * scale), round(width * scale))
+        elif step["step"] == "divide":
+            picture = picture.astype(np.float32) / step["by"]
+        else:
+            assert step == {"step": "transpose", "from": "HWC", "to": "NCHW"}
+            picture = picture.transpose(2, 0, 1)[None]
+    return picture
+
+
+def finished(array, steps, content):
+    for step in steps:
+        if step["step"] == "transpose":
+            array = array[0].transpose(1, 2, 0)
+        elif step["step"] == "multiply":
+            array = array * step["by"]
+        elif step["step"] == "round":
+            array = array.round().astype(step["to"])
+        else:
+            array = array[: content.shape[0], : content.shape[1]]
+    return array
+
+
+@pytest.mark.parametrize("style_size", [(90, 61), (40, 300)])
+def test_the_json_is_enough_to_stylise_as_the_project_does(style_size, exported, stylizer, image, onnx_graph):
+    manifest, path = exported
+    content, style = image(45, 62, 0), image(*style_size, 1)
+    pictures = {"content": content, "style": style}
+    arrays = [prepared(pictures[port["name"]], port["preprocessing"]) for port in manifest["inputs"]]
+    found = finished(onnx_graph.load(path)(*arrays), manifest["outputs"][0]["postprocessing"], content)
+    expected = stylizer.stylize(content, stylizer.embed(style))
+    assert found.shape == content.shape
+    assert np.abs(found.astype(int) - expected).max() <= 1
+    assert expected.std() > 5
+
+
+def test_the_json_of_a_fixed_size_makes_any_picture_fit(stylizer, image):
+    part = make_part(stylizer.model, "fused", (32, 40), (64, 80))
+    manifest = make_manifest(part, "m.mindir", "MINDIR", stylizer.model, {}, {}, {})
+    for port, size in zip(manifest["inputs"], ((32, 40), (64, 80)), strict=True):
+        for picture in (image(100, 33), image(20, 30), image(64, 80)):
+            assert prepared(picture, port["preprocessing"]).shape == (1, 3, *size)
+    exact = image(32, 40)
+    assert (prepared(exact, manifest["inputs"][0]["preprocessing"]) == to_network(exact)).all()
+    assert "crop" not in [step["step"] for step in manifest["outputs"][0]["postprocessing"]]
+
+
+# nothing is written when something is wrong
+
+
+def refused(settings, runtime, match):
+    with pytest.raises(UserError, match=match):
+        exporter.export(settings, runtime)
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"height": 30}, "option height: found 30, expected a multiple of 4; the nearest are 28 and 32"),
+        ({"width": 255}, "option width: found 255, .* 252 and 256"),
+        ({"width": -4}, "option width: found -4, expected a multiple of 4 from 16 up"),
+        ({"style_width": 20}, "option style_width: found 20, expected at least 64"),
+        ({"parts": "predictor", "style_height": 0}, "option style_height: found 0, expected at least 64"),
+        ({"file_format": "AIR", "dynamic": True}, "option dynamic: AIR takes fixed sizes only"),
+        ({"file_format": "AIR"}, "option file_format: AIR can only be written on an Ascend device.*CPU"),
+        ({"file_name": "."}, "option file_name: found '.', expected the name of a file"),
+    ],
+)
+def test_settings_are_refused_before_anything_is_loaded(options, match, settings, runtime, tmp_path):
+    # so a checkpoint that isn't there goes unnoticed
+    refused(replace(settings(**options), ckpt_path=str(tmp_path / "absent.ckpt")), runtime, match)
+    assert not list(tmp_path.iterdir())
+
+
+def test_sizes_are_not_checked_when_they_are_free(settings):
+    assert exporter.check_settings(settings(height=30, style_width=3, dynamic=True)).name == "model.mindir"
+
+
+def test_the_ending_may_be_written_or_left_out(settings, tmp_path):
+    for name in ("net", "net.onnx", "net.ONNX"):
+        path = exporter.check_settings(settings(file_format="MINDIR", file_name=str(tmp_path / name)))
+        assert path.name == f"{name}.mindir"
+    assert exporter.check_settings(settings(file_name=str(tmp_path / "net.MindIR"))).name == "net.MindIR"
+
+
+@pytest.mark.parametrize("existing", ["model.mindir", "model.mindir.json"])
+def test_existing_files_stay_unless_overwrite(existing, settings, runtime, tmp_path):
+    (tmp_path / existing).write_text("mine")
+    refused(settings(parts="predictor"), runtime, f"{existing} exists already; add --overwrite")
+    assert (tmp_path / existing).read_text() == "mine"
+    exporter.export(settings(parts="predictor", overwrite=True), runtime)
+    assert (tmp_path / existing).read_text(errors="replace") != "mine"
+
+
+def test_a_folder_in_place_of_the_file(settings, runtime, tmp_path):
+    (tmp_path / "model.mindir").mkdir()
+    refused(settings(overwrite=True), runtime, "model.mindir is a folder")
+
+
+def test_onnx_without_its_packages(settings, runtime, monkeypatch):
+    monkeypatch.setattr(exporter.importlib.util, "find_spec", lambda name: None)
+    refused(settings(file_format="ONNX"), runtime, "onnx and onnxruntime, not installed.*requirements-onnx.txt")
+
+
+def test_a_checkpoint_of_another_kind(settings, runtime, tmp_path):
+    path = tmp_path / "other.ckpt"
+    save_checkpoint(path, {"a.weight": np.zeros(3, np.float32)}, {})
+    refused(settings(ckpt_path=str(path)), runtime, "other.ckpt")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_statistics_predictor(settings, runtime, tmp_path):
+    network = defaults(network={"width": 0.25, "predictor": "statistics"})["network"]
+    model = create_model(network)
+    with pytest.raises(UserError, match="option parts: the statistics predictor.*--parts transfer"):
+        make_part(model, "fused")
+    assert make_part(model, "transfer").cell is model.transfer
+    path = tmp_path / "statistics.ckpt"
+    save_checkpoint(path, model, {"network": to_dict(network)})
+    refused(settings(ckpt_path=str(path)), runtime, "statistics predictor reads a loss network")
+
+
+@pytest.mark.parametrize("wrong", [lambda y: y + 2e-4, lambda y: y * np.nan, lambda y: y[:, :, :-1]])
+def test_a_graph_that_differs_is_not_kept(wrong, settings, runtime, tmp_path, monkeypatch):
+    monkeypatch.setattr(mindir, "load", lambda path: lambda *arrays: wrong(np.zeros((1, 100), np.float32)[:, :, None]))
+    monkeypatch.setattr(check, "reference", lambda *_: lambda *arrays: np.zeros((1, 100, 1), np.float32))
+    refused(settings(parts="predictor"), runtime, "differs from the network by .*, allowed is 1e-04; no file was kept")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("full", ["graph", "json"])
+def test_a_full_disk_leaves_nothing(full, settings, runtime, tmp_path, monkeypatch, capsys):
+    def no_space(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(*(mindir, "write", no_space) if full == "graph" else (exporter.json, "dumps", no_space))
+    assert run_entry(lambda _: exporter.export(settings(parts="predictor"), runtime), []) == 2
+    line = capsys.readouterr().err
+    assert "No space left" in line and "model.mindir" in line and line.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+# as a user calls it
+
+
+def test_as_a_user_calls_it(run_entry_point, tiny_checkpoint, tmp_path, onnx_graph):
+    name = tmp_path / "new" / "net"
+    call = ["export.py", "--ckpt_path", tiny_checkpoint, "--file_format", "ONNX", "--file_name", name, "--dynamic"]
+    done = run_entry_point(*call, "--device_target", "CPU")
+    assert done.returncode == 0, done.stderr
+    assert "read back by ONNX Runtime: at most" in done.stdout and "net.onnx (" in done.stdout
+    assert sorted(path.name for path in name.parent.iterdir()) == ["net.onnx", "net.onnx.json"]
+
+
+def test_a_mistake_is_one_line(tmp_path, capsys):
+    assert run_entry(entry.main, ["--file_name", str(tmp_path / "m"), "--height", "30"]) == 2
+    assert capsys.readouterr().err.startswith("error: option height: found 30")
+    assert run_entry(entry.main, ["--parts", "half"]) == 2
+    assert capsys.readouterr().err == "error: option parts: found 'half', expected one of fused, predictor, transfer\n"
