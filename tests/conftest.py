@@ -109,3 +109,22 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / "tiny.ckpt"
     save_checkpoint(path, model, {"network": to_dict(network)})
     return path
+
+
+@pytest.fixture(scope="session")
+def loss_weights(tmp_path_factory):
+    """A folder with a loss network of the distilled network's shape and random weights."""
+    from src.models.vgg import DISTILLED_BLOCKS, DISTILLED_CHANNELS, layer_names
+
+    rng, arrays, inputs = np.random.default_rng(0), {}, 3
+    for name in layer_names(DISTILLED_BLOCKS):
+        channels = DISTILLED_CHANNELS[int(name[0]) - 1]
+        scale = np.sqrt(2 / (9 * inputs))
+        arrays[f"conv{name}.weight"] = (rng.standard_normal((channels, inputs, 3, 3)) * scale).astype(np.float32)
+        arrays[f"conv{name}.bias"] = np.full(channels, 0.05, np.float32)
+        inputs = channels
+    arrays["preprocess.weight"] = np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1)
+    arrays["preprocess.bias"] = np.full(3, -0.5, np.float32)
+    folder = tmp_path_factory.mktemp("weights")
+    np.savez(folder / "vgg19_distilled_16x.npz", **arrays)
+    return folder

@@ -16,7 +16,6 @@ import pytest
 
 from src.config import defaults
 from src.errors import UserError
-from src.models.vgg import DISTILLED_BLOCKS, DISTILLED_CHANNELS, layer_names
 from src.runtime import Runtime
 from src.training.build import build_model, build_objective, build_step
 from src.training.files import CheckpointFolder
@@ -48,31 +47,14 @@ RECIPE = {
 }
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """A folder with a loss network of the distilled network's shape and random weights."""
-    rng, arrays, inputs = np.random.default_rng(0), {}, 3
-    for name in layer_names(DISTILLED_BLOCKS):
-        channels = DISTILLED_CHANNELS[int(name[0]) - 1]
-        scale = np.sqrt(2 / (9 * inputs))
-        arrays[f"conv{name}.weight"] = (rng.standard_normal((channels, inputs, 3, 3)) * scale).astype(np.float32)
-        arrays[f"conv{name}.bias"] = np.full(channels, 0.05, np.float32)
-        inputs = channels
-    arrays["preprocess.weight"] = np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1)
-    arrays["preprocess.bias"] = np.full(3, -0.5, np.float32)
-    folder = tmp_path_factory.mktemp("weights")
-    np.savez(folder / "vgg19_distilled_16x.npz", **arrays)
-    return folder
-
-
 @pytest.fixture
-def options(weights, image_folders, tmp_path):
+def options(loss_weights, image_folders, tmp_path):
     """Function of section={key: value}: the options of a tiny run into tmp_path."""
 
     def make(**sections):
         values = {name: {**recipe, **sections.get(name, {})} for name, recipe in RECIPE.items()}
         values["data"].update(content_path=str(image_folders[0]), style_path=str(image_folders[1]))
-        values["train"] = {"output_dir": str(tmp_path / "run"), "ckpt_path": str(weights), **values["train"]}
+        values["train"] = {"output_dir": str(tmp_path / "run"), "ckpt_path": str(loss_weights), **values["train"]}
         built = defaults(**values)
         return SimpleNamespace(**{name: built[name] for name in values})
 
@@ -80,11 +62,11 @@ def options(weights, image_folders, tmp_path):
 
 
 @pytest.fixture
-def command(weights, image_folders, tmp_path, root):
+def command(loss_weights, image_folders, tmp_path, root):
     """Function of (output folder, extra arguments): the command line of a tiny run."""
 
     def make(output, *extra):
-        arguments = {"content_path": image_folders[0], "style_path": image_folders[1], "ckpt_path": weights}
+        arguments = {"content_path": image_folders[0], "style_path": image_folders[1], "ckpt_path": loss_weights}
         line = [sys.executable, str(root / "train.py"), "--output_dir", str(output)]
         for key, value in arguments.items():
             line += [f"--{key}", str(value)]
