@@ -15,7 +15,7 @@ def trained(run_entry_point, loss_weights, image_folders, tmp_path_factory):
     done = run_entry_point(
         "train.py", "--config_path", "configs/compact.yaml", "--predictor", "compact", "--width", 0.25,
         "--content_path", content, "--style_path", style, "--ckpt_path", loss_weights, "--output_dir", output,
-        "--image_size", 32, "--batch_size", 2, "--min_side", 32, "--steps", 2, "--image_every", 2,
+        "--image_size", 32, "--batch_size", 2, "--min_side", 32, "--steps", 2, "--image_every", 2, "--style_kinds", "",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return output / "checkpoints" / "step_00000002.ckpt"
