@@ -130,7 +130,8 @@ def style_weights(files, folder, kinds) -> list[float] | None:
     for name, weight in kinds.items():
         if name not in known:
             raise UserError(
-                f"option style_kinds: no style file is a {name!r}; kinds here: {', '.join(known) or 'none'}; --style_kinds '' weighs all alike"
+                f"option style_kinds: no style file is a {name!r}; kinds here: {', '.join(known) or 'none'}; "
+                "--style_kinds '' weighs all alike"
             )
         if not 0 <= weight < float("inf"):
             raise UserError(f"option style_kinds: found {name}={weight}, expected a weight of 0 or more")
