@@ -3,6 +3,8 @@
 MindSpore's own ONNX exporter takes none of MirrorPad, Rsqrt, bilinear resizing and free height and width, so it can
 write no network of this family. Weights, strides, borders and options are read from the cells; only the order of
 operations in each `construct` is repeated here, and every export is compared with the network before it is kept.
+
+A program that imports both must import mindspore before onnx: the other way round, MindSpore's import fails.
 """
 
 from functools import singledispatch
