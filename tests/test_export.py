@@ -18,17 +18,11 @@ from src.deploy.manifest import make_manifest
 from src.deploy.parts import make_part
 from src.errors import UserError, run_entry
 from src.models.factory import create_model
-from src.runtime import setup
 from src.stylize.stylizer import Stylizer
 from src.weights.native import save_checkpoint
 
 TOLERANCE = 1e-4
 COMBINATIONS = list(itertools.product(("reflect", "zero"), ("nearest", "bilinear"), ("sigmoid", "tanh"), (False, True)))
-
-
-@pytest.fixture(scope="module")
-def runtime():
-    return setup(defaults(runtime={"device_target": "CPU"})["runtime"])
 
 
 @pytest.fixture(scope="module")
