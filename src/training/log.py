@@ -37,7 +37,7 @@ class LossLog:
         with open(self.path, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([self.header, *kept])
         self._started, self._first = time.perf_counter(), start_step
-        self._summary = _open_summary(summary, self.path.parent)
+        self._summary = SUMMARIES[summary](self.path.parent / "summary") if summary != "none" else None
 
     def _rows_before(self, start_step):
         if not start_step or not self.path.is_file():
@@ -56,12 +56,17 @@ class LossLog:
             for i, row in enumerate(rows):
                 writer.writerow([first_step + i, f"{seconds:.2f}", f"{rates[i]:.6g}", *(f"{v:.9g}" for v in row)])
                 if self._summary is not None:
-                    self._summary(first_step + i, dict(zip(self.names, map(float, row), strict=True)))
+                    self._summary.write(first_step + i, dict(zip(self.names, map(float, row), strict=True)))
         step = first_step + len(rows) - 1
         rate = (step - self._first) / seconds
         left = (self.steps - step) / rate
         means = ", ".join(f"{n} {v:.4g}" for n, v in zip(self.names[:4], np.mean(rows, 0), strict=False))
         logger.info("step %d/%d  %s  %.2f steps/s  %s left", step, self.steps, means, rate, _duration(left))
+
+    def close(self):
+        """Ends the summaries; the CSV is whole after every `write`."""
+        if self._summary is not None:
+            self._summary.close()
 
     def curves(self, path):
         """Draws the CSV as curves, smoothed; says how to get matplotlib when it is not there."""
@@ -94,33 +99,43 @@ def _duration(seconds) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}"
 
 
-def _open_summary(kind, folder):
-    """A function of (step, {name: value}) that writes to MindInsight's or TensorBoard's files, or None."""
-    if kind == "none":
-        return None
-    if kind == "tensorboard":
+class _TensorBoard:
+    """Losses as TensorBoard reads them."""
+
+    def __init__(self, folder):
         try:
-            from torch.utils.tensorboard import SummaryWriter
+            from tensorboardX import SummaryWriter
         except ImportError:
-            try:
-                from tensorboardX import SummaryWriter
-            except ImportError:
-                raise UserError("option summary: tensorboard needs a writer: pip install tensorboardX") from None
-        writer = SummaryWriter(str(Path(folder) / "summary"))
+            raise UserError(
+                "option summary: tensorboard needs tensorboardX; run 'pip install -r requirements-train.txt'"
+            ) from None
+        self._writer = SummaryWriter(str(folder))
 
-        def write(step, terms):
-            for name, value in terms.items():
-                writer.add_scalar(f"loss/{name}", value, step)
-
-        return write
-    import mindspore as ms
-    from mindspore import SummaryRecord
-
-    record = SummaryRecord(str(Path(folder) / "summary"))
-
-    def write(step, terms):
+    def write(self, step, terms):
         for name, value in terms.items():
-            record.add_value("scalar", f"loss/{name}", ms.Tensor(value, ms.float32))
-        record.record(step)
+            self._writer.add_scalar(f"loss/{name}", value, step)
 
-    return write
+    def close(self):
+        self._writer.close()
+
+
+class _MindSporeSummary:
+    """Losses as MindInsight reads them."""
+
+    def __init__(self, folder):
+        from mindspore import SummaryRecord
+
+        self._record = SummaryRecord(str(folder))
+
+    def write(self, step, terms):
+        import mindspore as ms
+
+        for name, value in terms.items():
+            self._record.add_value("scalar", f"loss/{name}", ms.Tensor(value, ms.float32))
+        self._record.record(step)
+
+    def close(self):
+        self._record.close()
+
+
+SUMMARIES = {"tensorboard": _TensorBoard, "mindspore": _MindSporeSummary}

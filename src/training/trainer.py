@@ -126,6 +126,8 @@ def train(options, runtime) -> int:
                 preview.draw(output / "grids" / f"step_{step:08d}.png", model_arrays(model, step_cell))
             if last:
                 break
+    if log is not None:
+        log.close()
     if interrupt.wanted:
         logger.info("interrupted: step %d is saved in %s; the same command goes on", step, checkpoints.folder)
         return INTERRUPTED
