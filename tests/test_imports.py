@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = {"onnx", "onnxruntime", "matplotlib", "tensorboard", "torch", "torchvision", "pytest", "ruff"}
+EXTRAS = {"onnx", "onnxruntime", "matplotlib", "tensorboardX", "torch", "torchvision", "pytest", "ruff"}
 WITH_EXTRAS = {"src.deploy.onnx_graph"}  # loaded by export.py for --file_format ONNX only
 IMPORT = """
 import importlib, sys
