@@ -232,6 +232,12 @@ def test_starting_from_a_checkpoint_of_another_network_is_refused(options, tiny_
     assert all(np.array_equal(p.asnumpy(), start[name]) for name, p in model.parameters_and_names())
 
 
+def test_a_finished_run_goes_on_when_asked_for_more_steps(options, tmp_path):
+    train(options(train={"steps": 4}), RUNTIME)
+    train(options(train={"steps": 6}), RUNTIME)
+    assert sorted(losses(tmp_path / "run")) == [1, 2, 3, 4, 5, 6]
+
+
 def test_resuming_with_another_network_is_refused(options):
     train(options(train={"steps": 4}), RUNTIME)
     with pytest.raises(UserError, match="cannot resume|is none of this network's|has shape"):

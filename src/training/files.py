@@ -105,8 +105,9 @@ def _published_state(model, state):
 def step_parameters(step_cell) -> dict:
     """Every parameter that a step changes, by part and name: raw weights, averages, optimiser, loss scale."""
     parameters = {f"weight.{p.name}": p for p in step_cell.weights}
-    trained = {id(p) for p in step_cell.weights}
-    parameters.update({f"optimizer.{p.name}": p for p in step_cell.optimizer.get_parameters() if id(p) not in trained})
+    # the learning rates are a parameter too, but they are the options' (a resumed run may ask for more steps)
+    other = {id(p) for p in (*step_cell.weights, *step_cell.optimizer.learning_rate.get_parameters())}
+    parameters.update({f"optimizer.{p.name}": p for p in step_cell.optimizer.get_parameters() if id(p) not in other})
     parameters.update({f"average.{p.name}": p for p in step_cell.averages})
     if step_cell.averages:
         parameters["average_steps"] = step_cell.averaged_steps
