@@ -31,11 +31,12 @@ def main(argv):
     if len(jobs) == 1:
         read_image(jobs[0].content)  # says so before the networks are loaded and compiled
 
-    from src.runtime import setup
+    from src.runtime import apply_precision, setup
     from src.stylize.stylizer import Stylizer
 
-    setup(options.runtime)
+    runtime = setup(options.runtime)
     stylizer = Stylizer(settings.checkpoint, settings.inception_ckpt)
+    apply_precision(stylizer.model, runtime.precision)
     embedding = stylizer.blend([stylizer.embed(image) for image in images], weights)
     failures = 0
     for job, error in run_jobs(jobs, stylizer, embedding, settings.strength, settings.size):

@@ -106,6 +106,14 @@ def test_padded_content_is_cropped_back(stylizer, image):
     assert (stylizer.stylize(content, embedding) == whole[:33, :50]).all()
 
 
+def test_large_contents_are_stylised_smaller_and_enlarged(stylizer, image, monkeypatch):
+    content, embedding = image(60, 80, 0), stylizer.embed(image(64, 64, 1))
+    monkeypatch.setattr("src.stylize.stylizer.MOST_PIXELS", 30 * 40)
+    smaller = np.asarray(Image.fromarray(content).resize((40, 30), Image.Resampling.LANCZOS))
+    expected = Image.fromarray(stylizer.stylize(smaller, embedding)).resize((80, 60), Image.Resampling.BICUBIC)
+    assert (stylizer.stylize(content, embedding) == np.asarray(expected)).all()
+
+
 def test_sizes_share_one_compilation(stylizer, image):
     embedding = stylizer.embed(image(40, 40, 1))
     for size in ((32, 32), (48, 20), (80, 64)):

@@ -6,6 +6,7 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor
+from PIL import Image
 
 from src.config import ROOT
 from src.data.images import resize_short_side, to_image, to_network
@@ -25,6 +26,10 @@ STYLE_ASPECT = 4
 # an instance norm over fewer than 4 x 4 pixels is mostly noise.
 MULTIPLE = 4
 SMALLEST_SIDE = 16
+# Contents of more pixels are stylised at this many and the pastiche is enlarged. The network takes about 1 GB a
+# megapixel; near 8 million oneDNN's 9x9 convolution falls to a kernel that takes hours; and strokes are of a fixed size
+# in pixels, so a larger picture shows less of the style.
+MOST_PIXELS = 6_000_000
 
 
 def find_checkpoint(checkpoint) -> str:
@@ -110,8 +115,17 @@ class Stylizer:
         return self.blend([self.embed(content), embedding], [1 - strength, strength])
 
     def stylize(self, content, embedding) -> np.ndarray:
-        """The pastiche, uint8 of the content's shape, of a uint8 (H, W, 3) RGB image of any size and an embedding."""
+        """The pastiche, uint8 of the content's shape, of a uint8 (H, W, 3) RGB image of any size and an embedding.
+
+        Contents above `MOST_PIXELS` are stylised at that size and the pastiche is enlarged.
+        """
         _check_image(content)
+        reduced = _reduce(content)
+        if reduced is not content:
+            enlarged = Image.fromarray(self.stylize(reduced, embedding)).resize(
+                (content.shape[1], content.shape[0]), Image.Resampling.BICUBIC
+            )
+            return np.asarray(enlarged)
         height, width = content.shape[:2]
         padded = to_network(pad_image(content, MULTIPLE, SMALLEST_SIDE))
         embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
@@ -127,6 +141,16 @@ def _attach_loss_network(predictor, checkpoint, loss):
         )
     folder = Path(checkpoint).parent
     predictor.attach(create_loss_network(loss, folder, STATISTICS_TAPS))
+
+
+def _reduce(image):
+    """The image with at most `MOST_PIXELS` pixels, the same array when it has no more."""
+    height, width = image.shape[:2]
+    scale = (MOST_PIXELS / (height * width)) ** 0.5
+    if scale >= 1:
+        return image
+    size = (max(1, int(width * scale)), max(1, int(height * scale)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
 def _check_image(image):
