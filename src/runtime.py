@@ -105,7 +105,7 @@ def setup(config) -> Runtime:
         the `Runtime` that the rest of the program reads.
 
     Raises:
-        UserError: a device that this machine or build lacks.
+        UserError: a device that this machine or build lacks, or a precision that the device lacks.
     """
     import mindspore as ms
     import numpy as np
@@ -114,6 +114,8 @@ def setup(config) -> Runtime:
         # 2.8 pins NumPy 1.26; 2.10 installs NumPy 2, with which tensor arithmetic fails ("Tensor ** 2")
         raise UserError(f"NumPy {np.__version__}: MindSpore needs NumPy 1.26; run 'pip install \"numpy<2\"'")
     target = _choose_device(config.device_target, config.device_id)
+    if target == "CPU" and config.precision == "bfloat16":
+        raise UserError("option precision: found bfloat16, whose convolutions a CPU lacks; use float32 or float16")
     distributed = config.distributed or bool(os.environ.get("MS_ROLE")) or bool(os.environ.get("RANK_TABLE_FILE"))
     ms.set_context(mode=ms.GRAPH_MODE if config.mode == "graph" else ms.PYNATIVE_MODE)
     if target == "CPU":

@@ -306,6 +306,7 @@ def bad_calls():
         ("too few weights", ("--styles", "painting.png", "photo.jpg", "--style_weights", "1", "-o", "out.png"), ["2"]),
         ("weights of nothing", ("--styles", "painting.png", "--style_weights", "0", "-o", "out.png"), ["above 0"]),
         ("unknown option", (*good, "--strenght", "1"), ["--strenght"]),
+        ("wrong precision", (*good, "--precision", "bfloat16", "--device_target", "CPU"), ["precision", "bfloat16"]),
         ("wrong device", (*good, "--device_target", "TPU"), ["device_target", "TPU"]),
     ]
 
