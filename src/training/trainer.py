@@ -10,6 +10,7 @@ import yaml
 from src.config import to_dict
 from src.data.dataset import PairedImages
 from src.errors import UserError
+from src.files import check_folder
 from src.models.factory import create_loss_network
 from src.models.style_prediction import STATISTICS_TAPS
 from src.training.build import (
@@ -62,7 +63,10 @@ def train(options, runtime) -> int:
         UserError: folders, weights or options that can't be used; NaN or Inf in a loss.
     """
     setting = options.train
+    _check_settings(setting)
     output = Path(setting.output_dir)
+    if runtime.is_main:
+        output = check_folder(setting.output_dir, "output_dir")
     images = PairedImages(options.data, runtime.seed, runtime.rank, runtime.rank_size)
     logger.info(
         "%d content images, %d style images, %d files skipped", images.content_count, images.style_count, images.skipped
@@ -135,6 +139,16 @@ def train(options, runtime) -> int:
         log.curves(output / "losses.png")
         logger.info("done: %s", checkpoints.model_file(step))
     return 0
+
+
+def _check_settings(setting):
+    for name in ("steps", "log_every", "image_every", "save_every", "keep_checkpoints"):
+        if getattr(setting, name) < 1:
+            raise UserError(f"option {name}: found {getattr(setting, name)}, expected 1 or more")
+    if setting.learning_rate <= 0:
+        raise UserError(f"option learning_rate: found {setting.learning_rate}, expected more than 0")
+    if not 0 <= setting.ema_decay < 1:
+        raise UserError(f"option ema_decay: found {setting.ema_decay}, expected 0 or more, and less than 1")
 
 
 def _finite(rows, first, images, names, saved):
