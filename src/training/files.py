@@ -93,12 +93,12 @@ def _published_state(model, state):
     names = [name for name, parameter in model.parameters_and_names() if parameter.requires_grad]
     entries = {}
     for key, array in state.items():
-        short = key.split(".", 1)[1]
-        for moment in ("moment1.", "moment2."):
-            if short.startswith(moment) and short[len(moment) :] in names:
-                entries[short] = array
-        if short in ("global_step", "beta1_power", "beta2_power"):
-            entries[short] = array
+        # MindSpore puts the cells on the way before a name: optimizer.moment1.model.transfer.heads.bias
+        for moment in ("moment1", "moment2"):
+            entries.update({f"{moment}.{n}": array for n in names if f".{moment}." in key and key.endswith(f".{n}")})
+        counter = key.rpartition(".")[2]
+        if counter in ("global_step", "beta1_power", "beta2_power"):
+            entries[counter] = array
     return entries
 
 
