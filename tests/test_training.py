@@ -178,7 +178,7 @@ def batch(seed=0, size=32):
 
 def test_average_follows_the_weights(options):
     model, step = make_step(options(train={"steps": 3, "ema_decay": 0.5}))
-    expected = [p.asnumpy() for p in step.weights]
+    expected = [p.asnumpy().copy() for p in step.weights]
     for n in range(3):
         step(*batch(n))
         decay = min(0.5, (2 + n) / (11 + n))
@@ -191,7 +191,7 @@ def test_clipping_bounds_the_step(options):
     chosen = {"steps": 2, "ema_decay": 0.0, "optimizer": "sgd", "learning_rate": 1.0}
     for clip in (1e-3, 2e-3):
         model, step = make_step(options(train={**chosen, "clip_norm": clip}))
-        before = [p.asnumpy() for p in step.weights]
+        before = [p.asnumpy().copy() for p in step.weights]
         step(*batch())
         moved = np.sqrt(sum(np.sum((p.asnumpy() - b) ** 2) for p, b in zip(step.weights, before, strict=True)))
         assert moved == pytest.approx(clip, rel=1e-2)
@@ -200,7 +200,7 @@ def test_clipping_bounds_the_step(options):
 def test_overflow_skips_the_step_and_halves_the_scale(options):
     chosen = options(train={"steps": 2, "loss_scale": 1e38, "ema_decay": 0.0})
     model, step = make_step(chosen, "float16")
-    before = [p.asnumpy() for p in step.weights]
+    before = [p.asnumpy().copy() for p in step.weights]
     terms = step(*batch()).asnumpy()
     assert np.all(np.isfinite(terms))
     assert all(np.array_equal(p.asnumpy(), b) for p, b in zip(step.weights, before, strict=True))

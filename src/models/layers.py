@@ -34,7 +34,7 @@ class Convolution(nn.Cell):
 
     def construct(self, x):
         x = self.convolve(self.padded(x), self.weight)
-        return x if self.bias is None else ops.bias_add(x, self.bias)
+        return x if self.bias is None else ops.bias_add(x, self.bias.astype(x.dtype))
 
 
 class ImageConvolution(Convolution):
@@ -70,7 +70,7 @@ class ImageConvolution(Convolution):
         x = self.convolve(x, self.block_weight())
         n, c, h, w = x.shape
         x = x.reshape((n, 2, 2, c // 4, h, w)).transpose((0, 3, 4, 1, 5, 2)).reshape((n, c // 4, 2 * h, 2 * w))
-        return x if self.bias is None else ops.bias_add(x, self.bias)
+        return x if self.bias is None else ops.bias_add(x, self.bias.astype(x.dtype))
 
 
 class Upsample2x(nn.Cell):

@@ -105,7 +105,7 @@ class LossLayer(nn.Cell):
             x = self.mirror(x, self.border)
         x = self.convolve(x, self.weight)
         if self.bias is not None:
-            x = ops.bias_add(x, self.bias)
+            x = ops.bias_add(x, self.bias.astype(x.dtype))
         return ops.relu(x)
 
 

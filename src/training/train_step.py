@@ -33,10 +33,10 @@ class TrainOneStep(nn.Cell):
         self.averages = ()
         if ema_decay > 0:
             self.averages = ParameterTuple(
-                Parameter(p.asnumpy(), name=f"average.{p.name}", requires_grad=False) for p in self.weights
+                # copied: asnumpy may share the weight's memory, and then the first update would move both
+                Parameter(p.asnumpy().copy(), name=f"average.{p.name}", requires_grad=False) for p in self.weights
             )
             self.averaged_steps = Parameter(Tensor(0, ms.float32), name="averaged_steps", requires_grad=False)
-        self.value_and_grad = ops.value_and_grad(self.scaled, None, self.weights, has_aux=True)
         self.set_train()
 
     def scaled(self, content, style, targets):
@@ -51,17 +51,18 @@ class TrainOneStep(nn.Cell):
         done = self.optimizer(gradients)
         if self.ema_decay > 0:
             # short memory at first, so that the average is not held back by the untrained weights
-            self.averaged_steps += 1
-            decay = ops.minimum((1.0 + self.averaged_steps) / (10.0 + self.averaged_steps), self.ema_decay)
+            steps = self.averaged_steps + 1.0
+            decay = ops.minimum((1.0 + steps) / (10.0 + steps), self.ema_decay)
+            done = ops.depend(done, ops.assign(self.averaged_steps, steps))
             for i in range(len(self.weights)):
-                moved = self.averages[i] * decay + self.weights[i] * (1 - decay)
+                moved = self.averages[i] * decay + ops.depend(self.weights[i], done) * (1.0 - decay)
                 done = ops.depend(done, ops.assign(self.averages[i], moved))
         return done
 
     def construct(self, content, style):
         """content, style (N, 3, H, W) in [0, 1]. Returns the objective's terms, a float32 vector."""
         targets = self.objective.targets(content, style)
-        (_, terms), gradients = self.value_and_grad(content, style, targets)
+        (_, terms), gradients = ops.value_and_grad(self.scaled, None, self.weights, True)(content, style, targets)
         if self.reduce_gradients is not None:
             gradients = self.reduce_gradients(gradients)
         if self.scaler is None:

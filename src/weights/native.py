@@ -45,6 +45,8 @@ def save_checkpoint(path, params, metadata, half=False):
         except RuntimeError as error:  # MindSpore wraps the operating system's error in its own words
             cause = error.__cause__ or error.__context__
             raise cause if isinstance(cause, OSError) else OSError(f"{path}: {error}") from error
+        finally:
+            temporary.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore's own, left when it fails
         # MindSpore leaves it readable for its owner alone, so that a server under another name can't load it
         temporary.chmod(0o644)
 
