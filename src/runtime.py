@@ -80,7 +80,7 @@ def _choose_device(target, device_id) -> str:
     if target not in have:
         version = ".".join(map(str, mindspore_version()))
         ways = {
-            "GPU": "a MindSpore GPU build exists up to 2.6 only (pip install mindspore-gpu on Linux with CUDA 11)",
+            "GPU": "official wheels have a GPU part up to 2.2 only; a MindSpore built from source with '-e GPU' has it",
             "Ascend": "it needs an Ascend driver and CANN on this machine ('npu-smi info' must list the card)",
         }
         raise UserError(
