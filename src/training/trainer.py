@@ -107,7 +107,6 @@ def train(options, runtime) -> int:
         arrays = model_arrays(model, step_cell)
         write = model_writer(model, arrays, {**metadata, "step": step}, setting.format, loss_network, state)
         checkpoints.save(step, write, state, {"step": step, **_data_identity(images, runtime, options)})
-        return arrays
 
     rates = learning_rates(setting)
     rows, saved, step = [], start, start
