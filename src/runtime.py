@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from src.errors import UserError
 
 DEVICES = ("Ascend", "GPU", "CPU")
-SUPPORTED = ((2, 7), (2, 10))
 
 
 def mindspore_version() -> tuple[int, ...]:

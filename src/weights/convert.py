@@ -62,18 +62,20 @@ def vgg_from_torchvision(tensors, where):
             break
     else:
         raise UserError(f"{where}: a VGG, but neither torchvision's vgg16 nor its vgg19 (without batch normalization)")
-    params, inputs = _input_normalisation(IMAGENET_MEAN, IMAGENET_STD), 3
-    for name, source in names.items():
+    return _vgg_params(tensors, names, where, IMAGENET_MEAN, IMAGENET_STD), f"vgg{depth}"
+
+
+def _vgg_params(tensors, sources, where, mean, std):
+    """A VGG's parameters by this project's names; sources: {layer such as 3_1: what its names begin with}."""
+    shape = (1, 3, 1, 1)
+    params = {"mean": np.array(mean, np.float32).reshape(shape), "std": np.array(std, np.float32).reshape(shape)}
+    inputs = 3
+    for name, source in sources.items():
         channels = CHANNELS[int(name[0]) - 1]
         params[f"conv{name}.weight"] = take(tensors, f"{source}.weight", (channels, inputs, 3, 3), where)
         params[f"conv{name}.bias"] = take(tensors, f"{source}.bias", (channels,), where)
         inputs = channels
-    return params, f"vgg{depth}"
-
-
-def _input_normalisation(mean, std):
-    shape = (1, 3, 1, 1)
-    return {"mean": np.array(mean, np.float32).reshape(shape), "std": np.array(std, np.float32).reshape(shape)}
+    return params
 
 
 def _torchvision_layers():
@@ -143,13 +145,8 @@ def vgg_from_matconvnet(path):
             filters[f"{name}.weight"] = np.asarray(weights[0], np.float32).T.swapaxes(-1, -2)
             filters[f"{name}.bias"] = np.asarray(weights[1], np.float32).reshape(-1)
     depth = 19 if "conv3_4.weight" in filters else 16
-    params, inputs = _input_normalisation(_average_colour(content, path), (1 / 255,) * 3), 3
-    for name in layer_names(BLOCKS[depth]):
-        channels = CHANNELS[int(name[0]) - 1]
-        params[f"conv{name}.weight"] = take(filters, f"conv{name}.weight", (channels, inputs, 3, 3), path)
-        params[f"conv{name}.bias"] = take(filters, f"conv{name}.bias", (channels,), path)
-        inputs = channels
-    return params, f"vgg{depth}"
+    sources = {name: f"conv{name}" for name in layer_names(BLOCKS[depth])}
+    return _vgg_params(filters, sources, path, _average_colour(content, path), (1 / 255,) * 3), f"vgg{depth}"
 
 
 def _average_colour(content, path):
