@@ -36,6 +36,8 @@ def weights_folder(train) -> Path:
 def build_model(network, loss, train):
     """The model with its first weights: a checkpoint's, pretrained Inception-v3's, or new ones.
 
+    Of a checkpoint with another predictor only the style transfer network is taken.
+
     Raises:
         UserError: no such checkpoint, or one of another network; no inceptionv3.ckpt where one is needed.
     """
@@ -43,8 +45,12 @@ def build_model(network, loss, train):
     model = create_model(network, loss.loss_network)
     if start:
         loaded = load_model(start)
-        _check_same(network, loaded.network, start, ignore=("train_inception",))
-        load_into(model, to_arrays(loaded), start)
+        _check_same(network, loaded.network, start, ignore=("predictor", "train_inception"))
+        if network.predictor == loaded.network.predictor:
+            load_into(model, to_arrays(loaded), start)
+        else:
+            load_into(model.transfer, to_arrays(loaded.transfer), start)
+            logger.info("%s: took the style transfer network, not its %s predictor", start, loaded.network.predictor)
     elif network.predictor == "inception_v3":
         path = weights_folder(train) / "inceptionv3.ckpt"
         if not path.is_file():
