@@ -102,6 +102,11 @@ class StatisticsPredictor(nn.Cell):
         self.center.set_data(ms.Tensor(statistics.mean(0), ms.float32))
         self.scale.set_data(ms.Tensor(statistics.std(0) + 1e-3, ms.float32))
 
+    @property
+    def standardised(self) -> bool:
+        """Whether it has a center and scale, from training styles or from a checkpoint."""
+        return bool(np.any(self.center.asnumpy()))
+
     def embed_statistics(self, statistics):
         """Raw statistics (N, 2 * channels) to embeddings (N, embedding_dim)."""
         standard = ops.clamp((statistics - self.center) / self.scale, -STATISTICS_CLIP, STATISTICS_CLIP)
