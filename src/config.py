@@ -75,6 +75,7 @@ class TrainConfig:
     init_ckpt: str
     distill_from: str
     distill_weight: float
+    hint_weight: float
     steps: int
     optimizer: str
     learning_rate: float

@@ -38,79 +38,105 @@ class InceptionPredictor(nn.Cell):
         return self.dense(self.inception(style).mean((2, 3)))
 
 
-class CompactPredictor(nn.Cell):
-    """Embeds from pixels with few weights and no pretrained ones (2 MB).
+class StatisticsEmbedding(nn.Cell):
+    """Channel statistics of feature maps to a style embedding, the end of two predictors.
 
-    Five stages of 3x3 convolutions, a stride of 2 before all but the first; the mean and standard deviation of every
-    channel of every stage go through two dense layers. Differs from the paper, which takes the mean of one deep layer:
-    statistics of shallow layers are what Gram matrices are made of, and they train without pretraining. No
-    normalisation anywhere: it would remove the very statistics.
-    """
-
-    CHANNELS = (16, 32, 64, 96, 128)
-
-    def __init__(self, embedding_dim):
-        super().__init__()
-        stages, in_channels = [], 3
-        for position, channels in enumerate(self.CHANNELS):
-            first = nn.Conv2d(
-                in_channels, channels, 3, 2 if position else 1, "pad", 1, has_bias=True, weight_init="he_normal"
-            )
-            second = nn.Conv2d(channels, channels, 3, 1, "pad", 1, has_bias=True, weight_init="he_normal")
-            stages.append(nn.SequentialCell(first, nn.ReLU(), second, nn.ReLU()))
-            in_channels = channels
-        self.stages = nn.CellList(stages)
-        self.hidden = nn.Dense(2 * sum(self.CHANNELS), 256, weight_init="he_normal", activation="relu")
-        self.dense = nn.Dense(256, embedding_dim)
-
-    def construct(self, style):
-        x = style * 2.0 - 1.0
-        features = ()
-        for stage in self.stages:
-            x = stage(x)
-            features += (x,)
-        return self.dense(self.hidden(channel_statistics(features)))
-
-
-class StatisticsPredictor(nn.Cell):
-    """Embeds from the channel statistics of a loss network's features.
-
-    Differs from the paper: the statistics of relu1_1 .. relu5_1 are standardised over the training styles, clipped at
-    5, and go through two dense layers. It learns in minutes where a predictor from pixels needs days, so it is the
-    teacher for the compact one. The loss network is not part of its checkpoint; `attach` brings it.
+    Means and standard deviations are standardised over the training styles, clipped at 5, and go through two dense
+    layers. Differs from the paper, which takes the mean of one deep layer: statistics of all depths are what Gram
+    matrices are made of, and they train in minutes without pretraining.
 
     Args:
-        loss_network: name of the loss network, for the number of channels.
+        channels: of the feature maps, in their order.
     """
 
-    def __init__(self, embedding_dim, loss_network):
+    def __init__(self, channels, embedding_dim):
         super().__init__()
-        channels = DISTILLED_CHANNELS if loss_network == "distilled_vgg19" else CHANNELS
         count = 2 * sum(channels)
         self.center = Parameter(np.zeros(count, np.float32), name="center", requires_grad=False)
         self.scale = Parameter(np.ones(count, np.float32), name="scale", requires_grad=False)
         self.hidden = nn.Dense(count, 256, weight_init="he_normal", activation="relu")
         self.dense = nn.Dense(256, embedding_dim)
-        self.features = ()
-
-    def attach(self, loss_network):
-        """Sets the loss network whose outputs are `STATISTICS_TAPS`; a tuple keeps it out of the parameters."""
-        self.features = (loss_network,)
-
-    def standardise_over(self, statistics):
-        """Takes center and scale from the statistics (number of styles, 2 * channels) of the training styles."""
-        self.center.set_data(ms.Tensor(statistics.mean(0), ms.float32))
-        self.scale.set_data(ms.Tensor(statistics.std(0) + 1e-3, ms.float32))
 
     @property
     def standardised(self) -> bool:
         """Whether it has a center and scale, from training styles or from a checkpoint."""
         return bool(np.any(self.center.asnumpy()))
 
+    def standardise_over(self, statistics):
+        """Takes center and scale from the statistics (number of styles, 2 * channels) of the training styles."""
+        self.center.set_data(ms.Tensor(statistics.mean(0), ms.float32))
+        self.scale.set_data(ms.Tensor(statistics.std(0) + 1e-3, ms.float32))
+
+    def standardise(self, statistics):
+        """Raw statistics (N, 2 * channels) to numbers of mean 0 and deviation 1 over the training styles, clipped."""
+        return ops.clamp((statistics - self.center) / self.scale, -STATISTICS_CLIP, STATISTICS_CLIP)
+
     def embed_statistics(self, statistics):
         """Raw statistics (N, 2 * channels) to embeddings (N, embedding_dim)."""
-        standard = ops.clamp((statistics - self.center) / self.scale, -STATISTICS_CLIP, STATISTICS_CLIP)
-        return self.dense(self.hidden(standard))
+        return self.dense(self.hidden(self.standardise(statistics)))
+
+
+class CompactPredictor(StatisticsEmbedding):
+    """Embeds from pixels with few weights and no pretrained ones (3 MB).
+
+    Five stages of 3x3 convolutions, a stride of 2 before all but the first, with the channels of the distilled VGG-19
+    at relu1_1 .. relu5_1 and half as many layers: distillation can teach each stage that network's features. No
+    normalisation anywhere: it would remove the very statistics.
+    """
+
+    CHANNELS = DISTILLED_CHANNELS
+    DEPTHS = (1, 2, 2, 3, 3)
+
+    def __init__(self, embedding_dim):
+        super().__init__(self.CHANNELS, embedding_dim)
+        stages, in_channels = [], 3
+        for position, (channels, depth) in enumerate(zip(self.CHANNELS, self.DEPTHS, strict=True)):
+            layers = []
+            for i in range(depth):
+                stride = 2 if position and not i else 1
+                layers += [_convolution(in_channels, channels, stride), nn.ReLU()]
+                in_channels = channels
+            stages.append(nn.SequentialCell(*layers))
+        self.stages = nn.CellList(stages)
+
+    def features(self, style):
+        """style (N, 3, H, W) to the stages' outputs, (N, C, H, W), (N, C, H / 2, W / 2), ... rounded up."""
+        x = style * 2.0 - 1.0
+        features = ()
+        for stage in self.stages:
+            x = stage(x)
+            features += (x,)
+        return features
 
     def construct(self, style):
-        return self.embed_statistics(channel_statistics(self.features[0](style)))
+        return self.embed_statistics(channel_statistics(self.features(style)))
+
+
+def _convolution(in_channels, out_channels, stride):
+    return nn.Conv2d(in_channels, out_channels, 3, stride, "pad", 1, has_bias=True, weight_init="he_normal")
+
+
+class StatisticsPredictor(StatisticsEmbedding):
+    """Embeds from the channel statistics of a loss network's features at relu1_1 .. relu5_1.
+
+    It learns in minutes where a predictor from pixels needs days, so it is the teacher for the compact one. The loss
+    network is not part of its checkpoint; `attach` brings it.
+
+    Args:
+        loss_network: name of the loss network, for the number of channels.
+    """
+
+    def __init__(self, embedding_dim, loss_network):
+        super().__init__(DISTILLED_CHANNELS if loss_network == "distilled_vgg19" else CHANNELS, embedding_dim)
+        self.loss_network = ()
+
+    def attach(self, loss_network):
+        """Sets the loss network whose outputs are `STATISTICS_TAPS`; a tuple keeps it out of the parameters."""
+        self.loss_network = (loss_network,)
+
+    def features(self, style):
+        """style (N, 3, H, W) to the loss network's feature maps at `STATISTICS_TAPS`."""
+        return self.loss_network[0](style)
+
+    def construct(self, style):
+        return self.embed_statistics(channel_statistics(self.features(style)))

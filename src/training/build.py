@@ -12,6 +12,7 @@ from src.errors import UserError
 from src.models.factory import create_loss_network, create_model
 from src.models.style_prediction import STATISTICS_TAPS, channel_statistics
 from src.runtime import apply_precision, gradient_reducer
+from src.training.hints import check_hints, hand_over_end, hint_units
 from src.training.objectives import Distillation, Stylization, loss_taps
 from src.training.schedule import learning_rates
 from src.training.train_step import TrainOneStep
@@ -90,13 +91,21 @@ def build_objective(options, model, runtime):
     _check_same(model.network, teacher.network, train.distill_from, ignore=("predictor", "train_inception"))
     if teacher.network.predictor == "statistics":
         teacher.predictor.attach(create_loss_network(loss, folder, STATISTICS_TAPS))
-    if not starting_checkpoint(train):
+    units = ()
+    if train.hint_weight > 0:
+        check_hints(model.predictor, teacher.predictor, train.distill_from)
+        units = hint_units(teacher.predictor)
+    if not starting_checkpoint(train) or not judged:
+        # embeddings mean something to the transfer network that was trained with them, and to no other
         load_into(model.transfer, to_arrays(teacher.transfer), train.distill_from)
+        if units:
+            hand_over_end(teacher.predictor, model.predictor, units)
     teacher.set_train(False)
     for parameter in teacher.get_parameters():
         parameter.requires_grad = False
     trained = model.trainable_params() if judged else model.predictor.trainable_params()
-    return Distillation(model, teacher.predictor, stylization, train.distill_weight), loss_network, trained
+    objective = Distillation(model, teacher.predictor, stylization, train.distill_weight, train.hint_weight, units)
+    return objective, loss_network, trained
 
 
 def build_step(train, objective, parameters, runtime):

@@ -4,6 +4,7 @@ An objective has `targets(content, style)`, computed outside the gradient, `cons
 (total, terms), the `names` of the terms, and the parameters that it trains.
 """
 
+import mindspore as ms
 from mindspore import nn, ops
 
 from src.losses import StylizationLoss
@@ -64,42 +65,71 @@ class Distillation(nn.Cell):
     """Trains the predictor to give a teacher's embeddings (Magenta distils a MobileNet in the same way).
 
     The embedding loss is the mean squared error divided by the mean square of the teacher's embedding; both contents
-    and styles are embedded, since blending starts at a content's own embedding.
+    and styles are embedded, since blending starts at a content's own embedding. Hints (Romero et al. 2015) teach a
+    compact predictor more than 100 numbers an image: its stages learn the feature maps that a statistics predictor
+    reads, at every position, and their statistics.
 
     Args:
         model: the student; its transfer network is the teacher's.
         teacher: predictor whose embeddings are the target.
         stylization: `Stylization` of the student, or None to train the predictor alone.
         weight: of the stylization loss's total beside the embedding loss.
+        hint_weight: of the hints; 0 for none.
+        units: with hints, one array (1, C, 1, 1) a stage: what the teacher's features are divided by to be the
+            student's.
     """
 
-    def __init__(self, model, teacher, stylization=None, weight=0.0):
+    def __init__(self, model, teacher, stylization=None, weight=0.0, hint_weight=0.0, units=()):
         super().__init__()
         self.model = model
         self.teacher = teacher
         self.stylization = stylization
-        self.weight = weight
+        self.weight, self.hint_weight = weight, hint_weight
+        self.units = tuple(ms.Tensor(unit, ms.float32) for unit in units)
         self.names = ("total", "embedding")
+        if hint_weight > 0:
+            self.names += ("hint_features", "hint_statistics")
         if stylization is not None:
             self.names += tuple(f"stylization_{n}" if n == "total" else n for n in stylization.names)
 
     def targets(self, content, style):
-        """The teacher's embeddings of styles and contents, and the stylization's own targets."""
+        """The teacher's embeddings of styles and contents, its features with hints, the stylization's own targets."""
         images = ops.concat((style, content), 0)
-        embeddings = self.teacher(images)
-        if self.stylization is None:
-            return images, embeddings
-        return images, embeddings, self.stylization.targets(content, style)
+        hints = ()
+        if self.hint_weight > 0:
+            features = self.teacher.features(images)
+            embeddings = self.teacher.embed_statistics(channel_statistics(features))
+            for i in range(len(self.units)):
+                hints += (features[i] / self.units[i],)
+        else:
+            embeddings = self.teacher(images)
+        judged = () if self.stylization is None else self.stylization.targets(content, style)
+        return images, embeddings, hints, judged
 
     def construct(self, content, style, targets):
-        embeddings = self.model.predictor(targets[0])
-        error = ops.square(embeddings - targets[1]).mean() / (ops.square(targets[1]).mean() + 1e-8)
+        images, wanted, hints, judged = targets
+        predictor = self.model.predictor
+        if self.hint_weight > 0:
+            features = predictor.features(images)
+            statistics = channel_statistics(features)
+            embeddings = predictor.embed_statistics(statistics)
+        else:
+            embeddings = predictor(images)
+        error = ops.square(embeddings - wanted).mean() / (ops.square(wanted).mean() + 1e-8)
+        total, terms = error, (error,)
+        if self.hint_weight > 0:
+            apart = 0.0
+            for i in range(len(self.units)):
+                apart = apart + ops.square(features[i] - hints[i]).mean() / len(self.units)
+            goal = predictor.standardise(channel_statistics(hints))
+            far = ops.square(predictor.standardise(statistics) - goal).mean()
+            total = total + self.hint_weight * (apart + far)
+            terms += (apart, far)
         if self.stylization is None:
-            return error, ops.stack((error, error))
-        inner = targets[2]
-        loss, terms = self.stylization.judge(content, embeddings[: style.shape[0]], inner[0], inner[1])
-        total = error + self.weight * loss
-        return total, ops.concat((ops.stack((total, error)), terms))
+            return total, ops.stack((total, *terms))
+        loss, inner = self.stylization.judge(content, embeddings[: style.shape[0]], judged[0], judged[1])
+        total = total + self.weight * loss
+        return total, ops.concat((ops.stack((total, *terms)), inner))
 
 
 def loss_taps(loss, predictor) -> tuple:
@@ -108,5 +138,3 @@ def loss_taps(loss, predictor) -> tuple:
     if predictor == "statistics":
         taps = (*taps, *STATISTICS_TAPS)
     return tuple(dict.fromkeys(taps))
-
-
