@@ -22,22 +22,22 @@ def check_hints(student, teacher, where):
 
 
 def hint_units(teacher) -> list:
-    """Root mean square of every channel that the teacher reads, one array (1, C, 1, 1) a stage: the student learns
-    features of about 1, as new weights give them. Channels that are nearly always 0 get a twentieth of their stage's.
+    """Root mean square of the feature maps that the teacher reads, one number a stage.
+
+    In these units the student learns features of about 1, as new weights give them. One unit for all channels of a
+    stage: a channel that is nearly always 0 would need weights that are out of Adam's reach to get there.
     """
     center = teacher.center.asnumpy()
     units, start = [], 0
     for channels in CompactPredictor.CHANNELS:
-        mean, deviation = center[start : start + 2 * channels].reshape(2, channels)
-        square = mean**2 + deviation**2
-        units.append(np.sqrt(np.maximum(square, square.mean() / 400)).reshape(1, channels, 1, 1))
+        units.append(float(np.sqrt(2 * np.mean(np.square(center[start : start + 2 * channels])))))
         start += 2 * channels
     return units
 
 
 def hand_over_end(teacher, student, units):
     """Gives the student's statistics the teacher's meaning: its dense layers, its standardisation in other units."""
-    divisor = np.concatenate([np.tile(unit.ravel(), 2) for unit in units])
+    divisor = np.repeat(np.float32(units), [2 * channels for channels in CompactPredictor.CHANNELS])
     given = to_arrays(teacher)
     given["center"], given["scale"] = given["center"] / divisor, given["scale"] / divisor
     load_into(student, {**to_arrays(student), **given}, "the teacher")

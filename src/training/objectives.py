@@ -4,7 +4,6 @@ An objective has `targets(content, style)`, computed outside the gradient, `cons
 (total, terms), the `names` of the terms, and the parameters that it trains.
 """
 
-import mindspore as ms
 from mindspore import nn, ops
 
 from src.losses import StylizationLoss
@@ -75,8 +74,7 @@ class Distillation(nn.Cell):
         stylization: `Stylization` of the student, or None to train the predictor alone.
         weight: of the stylization loss's total beside the embedding loss.
         hint_weight: of the hints; 0 for none.
-        units: with hints, one array (1, C, 1, 1) a stage: what the teacher's features are divided by to be the
-            student's.
+        units: with hints, one number a stage: what the teacher's features are divided by to be the student's.
     """
 
     def __init__(self, model, teacher, stylization=None, weight=0.0, hint_weight=0.0, units=()):
@@ -85,10 +83,10 @@ class Distillation(nn.Cell):
         self.teacher = teacher
         self.stylization = stylization
         self.weight, self.hint_weight = weight, hint_weight
-        self.units = tuple(ms.Tensor(unit, ms.float32) for unit in units)
+        self.units = tuple(units)
         self.names = ("total", "embedding")
         if hint_weight > 0:
-            self.names += ("hint_features", "hint_statistics")
+            self.names += ("hint_statistics", *(f"hint_stage{i}" for i in range(1, len(units) + 1)))
         if stylization is not None:
             self.names += tuple(f"stylization_{n}" if n == "total" else n for n in stylization.names)
 
@@ -100,7 +98,7 @@ class Distillation(nn.Cell):
             features = self.teacher.features(images)
             embeddings = self.teacher.embed_statistics(channel_statistics(features))
             for i in range(len(self.units)):
-                hints += (features[i] / self.units[i],)
+                hints += (features[i] * (1.0 / self.units[i]),)
         else:
             embeddings = self.teacher(images)
         judged = () if self.stylization is None else self.stylization.targets(content, style)
@@ -118,13 +116,14 @@ class Distillation(nn.Cell):
         error = ops.square(embeddings - wanted).mean() / (ops.square(wanted).mean() + 1e-8)
         total, terms = error, (error,)
         if self.hint_weight > 0:
-            apart = 0.0
-            for i in range(len(self.units)):
-                apart = apart + ops.square(features[i] - hints[i]).mean() / len(self.units)
             goal = predictor.standardise(channel_statistics(hints))
             far = ops.square(predictor.standardise(statistics) - goal).mean()
-            total = total + self.hint_weight * (apart + far)
-            terms += (apart, far)
+            total = total + self.hint_weight * far
+            terms += (far,)
+            for i in range(len(self.units)):
+                apart = ops.square(features[i] - hints[i]).mean()
+                total = total + self.hint_weight * apart / len(self.units)
+                terms += (apart,)
         if self.stylization is None:
             return total, ops.stack((total, *terms))
         loss, inner = self.stylization.judge(content, embeddings[: style.shape[0]], judged[0], judged[1])
