@@ -21,7 +21,7 @@ from src.models.factory import StylizationModel
 from src.models.inception_v3 import MIXED, AveragePool, ConvNorm, InceptionV3, MaxPool, Mixed
 from src.models.layers import Convolution, ImageConvolution, Upsample2x
 from src.models.normalization import EPSILON, InstanceNorm
-from src.models.style_prediction import STATISTICS_CLIP, CompactPredictor, InceptionPredictor
+from src.models.style_prediction import CompactPredictor, InceptionPredictor
 from src.models.style_transfer import (
     RESIDUAL_BLOCKS,
     ContractLayer,
@@ -256,8 +256,7 @@ def _compact_predictor(cell: CompactPredictor, graph, style):
         statistics += [mean, graph.add("Sqrt", graph.add("Add", variance, 1e-6))]
     statistics = graph.add("Flatten", graph.add("Concat", *statistics, axis=1))
     standard = graph.add("Div", graph.add("Sub", statistics, cell.center), cell.scale)
-    clipped = graph.add("Clip", standard, -STATISTICS_CLIP, STATISTICS_CLIP)
-    return emit(cell.dense, graph, emit(cell.hidden, graph, clipped))
+    return emit(cell.dense, graph, emit(cell.hidden, graph, emit(cell.translate, graph, standard)))
 
 
 @emit.register

@@ -39,11 +39,11 @@ class InceptionPredictor(nn.Cell):
 
 
 class StatisticsEmbedding(nn.Cell):
-    """Channel statistics of feature maps to a style embedding, the end of two predictors.
+    """Channel statistics of feature maps, standardised, to a style embedding: the end of two predictors.
 
-    Means and standard deviations are standardised over the training styles, clipped at 5, and go through two dense
-    layers. Differs from the paper, which takes the mean of one deep layer: statistics of all depths are what Gram
-    matrices are made of, and they train in minutes without pretraining.
+    Means and standard deviations are standardised over the training styles. Differs from the paper, which takes the
+    mean of one deep layer: statistics of all depths are what Gram matrices are made of, and they train in minutes
+    without pretraining.
 
     Args:
         channels: of the feature maps, in their order.
@@ -65,23 +65,25 @@ class StatisticsEmbedding(nn.Cell):
     def standardise_over(self, statistics):
         """Takes center and scale from the statistics (number of styles, 2 * channels) of the training styles."""
         self.center.set_data(ms.Tensor(statistics.mean(0), ms.float32))
-        self.scale.set_data(ms.Tensor(statistics.std(0) + 1e-3, ms.float32))
+        deviation = statistics.std(0)
+        # a channel that is nearly constant must not be blown up should it come to life
+        self.scale.set_data(ms.Tensor(deviation + 0.01 * deviation.mean(), ms.float32))
 
     def standardise(self, statistics):
-        """Raw statistics (N, 2 * channels) to numbers of mean 0 and deviation 1 over the training styles, clipped."""
-        return ops.clamp((statistics - self.center) / self.scale, -STATISTICS_CLIP, STATISTICS_CLIP)
+        """Raw statistics (N, 2 * channels) to numbers of mean 0 and deviation 1 over the training styles."""
+        return (statistics - self.center) / self.scale
 
-    def embed_statistics(self, statistics):
-        """Raw statistics (N, 2 * channels) to embeddings (N, embedding_dim)."""
-        return self.dense(self.hidden(self.standardise(statistics)))
+    def embed_standard(self, standard):
+        """Standardised statistics (N, 2 * channels) to embeddings (N, embedding_dim)."""
+        return self.dense(self.hidden(standard))
 
 
 class CompactPredictor(StatisticsEmbedding):
     """Embeds from pixels with few weights and no pretrained ones (3 MB).
 
-    Five stages of 3x3 convolutions, a stride of 2 before all but the first, with the channels of the distilled VGG-19
-    at relu1_1 .. relu5_1 and half as many layers: distillation can teach each stage that network's features. No
-    normalisation anywhere: it would remove the very statistics.
+    Five stages of 3x3 convolutions, a stride of 2 before all but the first. A linear layer translates their
+    standardised statistics to those that the distilled VGG-19 has at relu1_1 .. relu5_1, or to whatever else serves
+    when nothing teaches it those. No normalisation of the feature maps: it would remove the very statistics.
     """
 
     CHANNELS = DISTILLED_CHANNELS
@@ -98,18 +100,24 @@ class CompactPredictor(StatisticsEmbedding):
                 in_channels = channels
             stages.append(nn.SequentialCell(*layers))
         self.stages = nn.CellList(stages)
+        count = 2 * sum(self.CHANNELS)
+        self.translate = nn.Dense(count, count)
 
-    def features(self, style):
-        """style (N, 3, H, W) to the stages' outputs, (N, C, H, W), (N, C, H / 2, W / 2), ... rounded up."""
+    def own_statistics(self, style):
+        """style (N, 3, H, W) to the statistics of the stages' outputs (N, 2 * channels)."""
         x = style * 2.0 - 1.0
         features = ()
         for stage in self.stages:
             x = stage(x)
             features += (x,)
-        return features
+        return channel_statistics(features)
+
+    def standard_statistics(self, style):
+        """style (N, 3, H, W) to standardised statistics (N, 2 * channels), as a teacher's `standardise` gives them."""
+        return self.translate(self.standardise(self.own_statistics(style)))
 
     def construct(self, style):
-        return self.embed_statistics(channel_statistics(self.features(style)))
+        return self.embed_standard(self.standard_statistics(style))
 
 
 def _convolution(in_channels, out_channels, stride):
@@ -134,9 +142,17 @@ class StatisticsPredictor(StatisticsEmbedding):
         """Sets the loss network whose outputs are `STATISTICS_TAPS`; a tuple keeps it out of the parameters."""
         self.loss_network = (loss_network,)
 
-    def features(self, style):
-        """style (N, 3, H, W) to the loss network's feature maps at `STATISTICS_TAPS`."""
-        return self.loss_network[0](style)
+    def standard_statistics(self, style):
+        """style (N, 3, H, W) to standardised statistics (N, 2 * channels) of the loss network's features."""
+        return self.clipped(channel_statistics(self.loss_network[0](style)))
+
+    def clipped(self, statistics):
+        """Raw statistics (N, 2 * channels) to standardised ones between -5 and 5."""
+        return ops.clamp(self.standardise(statistics), -STATISTICS_CLIP, STATISTICS_CLIP)
+
+    def embed_statistics(self, statistics):
+        """Raw statistics (N, 2 * channels) to embeddings (N, embedding_dim)."""
+        return self.embed_standard(self.clipped(statistics))
 
     def construct(self, style):
-        return self.embed_statistics(channel_statistics(self.features(style)))
+        return self.embed_standard(self.standard_statistics(style))

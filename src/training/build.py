@@ -10,9 +10,8 @@ from mindspore import nn
 from src.config import to_dict
 from src.errors import UserError
 from src.models.factory import create_loss_network, create_model
-from src.models.style_prediction import STATISTICS_TAPS, channel_statistics
+from src.models.style_prediction import STATISTICS_TAPS, CompactPredictor, StatisticsPredictor, channel_statistics
 from src.runtime import apply_precision, gradient_reducer
-from src.training.hints import check_hints, hand_over_end, hint_units
 from src.training.objectives import Distillation, Stylization, loss_taps
 from src.training.schedule import learning_rates
 from src.training.train_step import TrainOneStep
@@ -91,21 +90,38 @@ def build_objective(options, model, runtime):
     _check_same(model.network, teacher.network, train.distill_from, ignore=("predictor", "train_inception"))
     if teacher.network.predictor == "statistics":
         teacher.predictor.attach(create_loss_network(loss, folder, STATISTICS_TAPS))
-    units = ()
-    if train.hint_weight > 0:
-        check_hints(model.predictor, teacher.predictor, train.distill_from)
-        units = hint_units(teacher.predictor)
+    hint = train.hint_weight > 0
+    if hint:
+        check_hint(model.predictor, teacher.predictor, train.distill_from)
     if not starting_checkpoint(train) or not judged:
         # embeddings mean something to the transfer network that was trained with them, and to no other
         load_into(model.transfer, to_arrays(teacher.transfer), train.distill_from)
-        if units:
-            hand_over_end(teacher.predictor, model.predictor, units)
+        if hint:
+            for name in ("hidden", "dense"):
+                load_into(
+                    getattr(model.predictor, name), to_arrays(getattr(teacher.predictor, name)), train.distill_from
+                )
     teacher.set_train(False)
     for parameter in teacher.get_parameters():
         parameter.requires_grad = False
     trained = model.trainable_params() if judged else model.predictor.trainable_params()
-    objective = Distillation(model, teacher.predictor, stylization, train.distill_weight, train.hint_weight, units)
+    objective = Distillation(model, teacher.predictor, stylization, train.distill_weight, train.hint_weight)
     return objective, loss_network, trained
+
+
+def check_hint(student, teacher, where):
+    """Raises a UserError unless the student can learn the statistics that the teacher reads."""
+    if not isinstance(student, CompactPredictor) or not isinstance(teacher, StatisticsPredictor):
+        raise UserError(
+            f"option hint_weight: needs --predictor compact and a teacher with a statistics predictor; {where} has a "
+            f"{type(teacher).__name__}; set it to 0"
+        )
+    found, wanted = teacher.center.shape[0], student.center.shape[0]
+    if found != wanted:
+        raise UserError(
+            f"option hint_weight: the teacher {where} reads {found} statistics, the compact predictor learns {wanted} "
+            "(distilled_vgg19's); set it to 0"
+        )
 
 
 def build_step(train, objective, parameters, runtime):
@@ -121,21 +137,24 @@ def build_step(train, objective, parameters, runtime):
 
 
 def standardise_statistics(model, loss_network, taps, images, image_size):
-    """Sets a statistics predictor's center and scale from the training styles.
+    """Sets the center and scale of a predictor that reads statistics from the training styles.
 
     Args:
-        model: with a statistics predictor.
-        loss_network: with the feature layers `taps`.
+        model: with a statistics or compact predictor.
+        loss_network: with the feature layers `taps`; not used by a compact predictor.
         images: `src.data.dataset.PairedImages`.
         image_size: only for the log.
     """
-    places = [taps.index(t) for t in STATISTICS_TAPS]
+    places = [taps.index(t) for t in STATISTICS_TAPS] if isinstance(model.predictor, StatisticsPredictor) else ()
     rows, step = [], 0
     wanted = min(STATISTICS_IMAGES, max(images.style_count, 2))
     while sum(map(len, rows)) < wanted:
         for _, style in images.batches(step, step + 50):
-            features = loss_network(style)
-            rows.append(channel_statistics([features[i] for i in places]).asnumpy())
+            if places:
+                features = loss_network(style)
+                rows.append(channel_statistics([features[i] for i in places]).asnumpy())
+            else:
+                rows.append(model.predictor.own_statistics(style).asnumpy())
         step += 50
     statistics = np.concatenate(rows)
     model.predictor.standardise_over(statistics)

@@ -64,66 +64,55 @@ class Distillation(nn.Cell):
     """Trains the predictor to give a teacher's embeddings (Magenta distils a MobileNet in the same way).
 
     The embedding loss is the mean squared error divided by the mean square of the teacher's embedding; both contents
-    and styles are embedded, since blending starts at a content's own embedding. Hints (Romero et al. 2015) teach a
-    compact predictor more than 100 numbers an image: its stages learn the feature maps that a statistics predictor
-    reads, at every position, and their statistics.
+    and styles are embedded, since blending starts at a content's own embedding. A hint (Romero et al. 2015) teaches a
+    compact predictor more than 100 numbers an image: the standardised statistics that a statistics predictor reads.
 
     Args:
         model: the student; its transfer network is the teacher's.
         teacher: predictor whose embeddings are the target.
         stylization: `Stylization` of the student, or None to train the predictor alone.
         weight: of the stylization loss's total beside the embedding loss.
-        hint_weight: of the hints; 0 for none.
-        units: with hints, one number a stage: what the teacher's features are divided by to be the student's.
+        hint_weight: of the mean squared error of the standardised statistics; 0 for no hint.
     """
 
-    def __init__(self, model, teacher, stylization=None, weight=0.0, hint_weight=0.0, units=()):
+    def __init__(self, model, teacher, stylization=None, weight=0.0, hint_weight=0.0):
         super().__init__()
         self.model = model
         self.teacher = teacher
         self.stylization = stylization
         self.weight, self.hint_weight = weight, hint_weight
-        self.units = tuple(units)
         self.names = ("total", "embedding")
         if hint_weight > 0:
-            self.names += ("hint_statistics", *(f"hint_stage{i}" for i in range(1, len(units) + 1)))
+            self.names += ("hint",)
         if stylization is not None:
             self.names += tuple(f"stylization_{n}" if n == "total" else n for n in stylization.names)
 
     def targets(self, content, style):
-        """The teacher's embeddings of styles and contents, its features with hints, the stylization's own targets."""
+        """Images, the teacher's embeddings of them, its statistics with a hint, and the stylization's own targets."""
         images = ops.concat((style, content), 0)
-        hints = ()
+        statistics = ()
         if self.hint_weight > 0:
-            features = self.teacher.features(images)
-            embeddings = self.teacher.embed_statistics(channel_statistics(features))
-            for i in range(len(self.units)):
-                hints += (features[i] * (1.0 / self.units[i]),)
+            statistics = self.teacher.standard_statistics(images)
+            embeddings = self.teacher.embed_standard(statistics)
         else:
             embeddings = self.teacher(images)
         judged = () if self.stylization is None else self.stylization.targets(content, style)
-        return images, embeddings, hints, judged
+        return images, embeddings, statistics, judged
 
     def construct(self, content, style, targets):
-        images, wanted, hints, judged = targets
+        images, wanted, statistics, judged = targets
         predictor = self.model.predictor
         if self.hint_weight > 0:
-            features = predictor.features(images)
-            statistics = channel_statistics(features)
-            embeddings = predictor.embed_statistics(statistics)
+            found = predictor.standard_statistics(images)
+            embeddings = predictor.embed_standard(found)
+            hint = ops.square(found - statistics).mean()
         else:
             embeddings = predictor(images)
         error = ops.square(embeddings - wanted).mean() / (ops.square(wanted).mean() + 1e-8)
         total, terms = error, (error,)
         if self.hint_weight > 0:
-            goal = predictor.standardise(channel_statistics(hints))
-            far = ops.square(predictor.standardise(statistics) - goal).mean()
-            total = total + self.hint_weight * far
-            terms += (far,)
-            for i in range(len(self.units)):
-                apart = ops.square(features[i] - hints[i]).mean()
-                total = total + self.hint_weight * apart / len(self.units)
-                terms += (apart,)
+            total = total + self.hint_weight * hint
+            terms += (hint,)
         if self.stylization is None:
             return total, ops.stack((total, *terms))
         loss, inner = self.stylization.judge(content, embeddings[: style.shape[0]], judged[0], judged[1])

@@ -75,7 +75,7 @@ def train(options, runtime) -> int:
     checkpoints = CheckpointFolder(output / "checkpoints", setting.keep_checkpoints)
     done = checkpoints.steps()[-1:] if setting.resume else []
     start = done[0] if done else 0
-    if model.network.predictor == "statistics" and not model.predictor.standardised and not start:
+    if not getattr(model.predictor, "standardised", True) and not start:
         taps = loss_taps(options.loss, "statistics")
         standardise_statistics(model, loss_network, taps, images, options.data.image_size)
     step_cell = build_step(setting, objective, parameters, runtime)
