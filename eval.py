@@ -38,13 +38,12 @@ def main(argv):
 
     from src.evaluation import EvaluationFolder, evaluate_pairs, relative_names
     from src.metrics import create_metric
-    from src.runtime import apply_precision, setup
+    from src.runtime import setup
     from src.stylize.stylizer import Stylizer
 
     runtime = setup(options.runtime)
-    stylizer = Stylizer(settings.ckpt_path, settings.inception_ckpt, options.loss)
+    stylizer = Stylizer(settings.ckpt_path, settings.inception_ckpt, options.loss, "mindspore", options.runtime)
     searched = [Path(settings.ckpt_path).expanduser().parent, ROOT / "pretrained_model"]
-    apply_precision(stylizer.model, runtime.precision)
     metric = create_metric(options.loss, searched)
     if not metric.has_features:
         print(

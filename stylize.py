@@ -8,7 +8,9 @@ import sys
 from src.config import parse
 from src.data.images import read_image
 from src.errors import run_entry
+from src.stylize.engines import PACKAGES, choose_engine
 from src.stylize.pictures import check_settings, plan_jobs, run_jobs, style_files
+from src.stylize.stylizer import Stylizer
 
 
 def main(argv):
@@ -31,12 +33,12 @@ def main(argv):
     if len(jobs) == 1:
         read_image(jobs[0].content)  # says so before the networks are loaded and compiled
 
-    from src.runtime import apply_precision, setup
-    from src.stylize.stylizer import Stylizer
+    engine = choose_engine(settings.engine, settings.checkpoint)
+    if PACKAGES[engine] == "mindspore":
+        from src.runtime import setup
 
-    runtime = setup(options.runtime)
-    stylizer = Stylizer(settings.checkpoint, settings.inception_ckpt)
-    apply_precision(stylizer.model, runtime.precision)
+        setup(options.runtime)
+    stylizer = Stylizer(settings.checkpoint, settings.inception_ckpt, engine=engine, runtime=options.runtime)
     embedding = stylizer.blend([stylizer.embed(image) for image in images], weights)
     failures = 0
     for job, error in run_jobs(jobs, stylizer, embedding, settings.strength, settings.size):

@@ -28,11 +28,13 @@ def main(argv):
 
     setup(options.runtime)
     from src.models.factory import create_model
+    from src.stylize.mindspore_networks import MindSporeNetworks
     from src.stylize.stylizer import Stylizer
 
     rng = np.random.default_rng(0)
     for width in WIDTHS:
-        stylizer = Stylizer(model=create_model(dataclasses.replace(options.network, width=width)))
+        model = create_model(dataclasses.replace(options.network, width=width))
+        stylizer = Stylizer(networks=MindSporeNetworks(model))
         embedding = rng.standard_normal(stylizer.embedding_dim)
         for side in SIDES:
             content = rng.integers(0, 256, (side, side, 3), dtype=np.uint8)

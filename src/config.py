@@ -123,6 +123,7 @@ class StylizeConfig:
     style_weights: list[float]
     strength: float
     size: int
+    engine: str
     checkpoint: str
     inception_ckpt: str
     overwrite: bool
@@ -143,6 +144,13 @@ class ExportConfig:
     overwrite: bool
 
 
+@dataclass(frozen=True)
+class QualityConfig:
+    teacher: str
+    gatys_pairs: int
+    gatys_steps: int
+
+
 SECTIONS = {
     "network": NetworkConfig,
     "loss": LossConfig,
@@ -152,6 +160,7 @@ SECTIONS = {
     "eval": EvalConfig,
     "stylize": StylizeConfig,
     "export": ExportConfig,
+    "quality": QualityConfig,
 }
 
 

@@ -44,7 +44,7 @@ def read_at(path, image_size):
     return center_crop(resize_short_side(image, image_size), image_size) if image_size else image
 
 
-def evaluate_pairs(contents, styles, method, metric, image_size=0):
+def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None):
     """Stylises and measures every content with every style, contents in the outer loop.
 
     Each style is embedded once, and each image is described to the metric once. The first pair is stylised once more,
@@ -56,6 +56,7 @@ def evaluate_pairs(contents, styles, method, metric, image_size=0):
             `src.stylize.stylizer.Stylizer`; images are uint8 (H, W, 3).
         metric: `src.metrics.ImageMetric`.
         image_size: see `read_at`.
+        wanted: (content index, style index) of the pairs to do; None for all.
 
     Yields:
         a `Pair` each.
@@ -63,7 +64,7 @@ def evaluate_pairs(contents, styles, method, metric, image_size=0):
     Raises:
         UserError: an unreadable image.
     """
-    embeddings, described = [], []
+    embeddings, described, warm = [], [], False
     for path in styles:
         image = read_at(path, image_size)
         embeddings.append(method.embed(image))
@@ -71,9 +72,12 @@ def evaluate_pairs(contents, styles, method, metric, image_size=0):
     for i, path in enumerate(contents):
         content = read_at(path, image_size)
         description = metric.describe(content)
-        if i == 0:
-            method.stylize(content, embeddings[0])
         for j, embedding in enumerate(embeddings):
+            if wanted is not None and (i, j) not in wanted:
+                continue
+            if not warm:
+                method.stylize(content, embedding)
+                warm = True
             started = time.perf_counter()
             pastiche = method.stylize(content, embedding)
             milliseconds = 1000 * (time.perf_counter() - started)

@@ -31,7 +31,11 @@ def mindspore_version() -> tuple[int, ...]:
 
 def _prepare_environment():
     os.environ.setdefault("GLOG_v", "3")  # MindSpore's warnings speak of its own build, not of the user's job
-    if mindspore_version() >= (2, 9):
+    try:
+        version = mindspore_version()
+    except UserError:
+        return  # exported models run without MindSpore; whatever needs it says so when it is imported
+    if version >= (2, 9):
         # 2.9 and 2.10 fall to a reference convolution on AVX-512 hosts, about 100 times slower
         os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 

@@ -16,7 +16,7 @@ from src.stylize.stylizer import Stylizer
 
 @pytest.fixture(scope="module")
 def stylizer(tiny_checkpoint):
-    return Stylizer(tiny_checkpoint)
+    return Stylizer(tiny_checkpoint, engine="mindspore")
 
 
 @pytest.fixture

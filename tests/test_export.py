@@ -36,7 +36,7 @@ def onnx_graph():
 
 @pytest.fixture(scope="module")
 def stylizer(tiny_checkpoint, runtime):
-    return Stylizer(tiny_checkpoint)
+    return Stylizer(tiny_checkpoint, engine="mindspore")
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_onnx_rounds_betas_as_the_published_network_does(onnx_graph, runtime, tm
 
 
 def test_onnx_takes_batches_of_any_size(onnx_graph, stylizer, tmp_path):
-    onnx_graph.write(make_part(stylizer.model, "fused", free_batch=True), tmp_path / "model.onnx")
+    onnx_graph.write(make_part(stylizer.networks.model, "fused", free_batch=True), tmp_path / "model.onnx")
     run = onnx_graph.load(tmp_path / "model.onnx")
     contents, styles = noise(3, 3, 32, 24), noise(3, 3, 64, 80, seed=1)
     alone = [run(contents[i : i + 1], styles[i : i + 1]) for i in range(3)]
@@ -126,7 +126,7 @@ def test_onnx_takes_batches_of_any_size(onnx_graph, stylizer, tmp_path):
 
 
 def test_onnx_is_read_by_runtimes_of_2022(onnx_graph, stylizer):
-    model = onnx_graph.build(make_part(stylizer.model, "transfer", (32, 40)))
+    model = onnx_graph.build(make_part(stylizer.networks.model, "transfer", (32, 40)))
     assert (model.opset_import[0].version, model.ir_version) == (17, 8)
     sides = [
         [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
@@ -262,8 +262,8 @@ def test_the_json_is_enough_to_stylise_as_the_project_does(style_size, exported,
 
 
 def test_the_json_of_a_fixed_size_makes_any_picture_fit(stylizer, image):
-    part = make_part(stylizer.model, "fused", (32, 40), (64, 80))
-    manifest = make_manifest(part, "m.mindir", "MINDIR", stylizer.model, {}, {}, {})
+    part = make_part(stylizer.networks.model, "fused", (32, 40), (64, 80))
+    manifest = make_manifest(part, "m.mindir", "MINDIR", stylizer.networks.model, {}, {}, {})
     for port, size in zip(manifest["inputs"], ((32, 40), (64, 80)), strict=True):
         for picture in (image(100, 33), image(20, 30), image(64, 80)):
             assert prepared(picture, port["preprocessing"]).shape == (1, 3, *size)

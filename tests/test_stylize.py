@@ -19,7 +19,7 @@ from src.stylize.stylizer import STYLE_SIDE, Stylizer, prepare_style
 
 @pytest.fixture(scope="module")
 def stylizer(tiny_checkpoint):
-    return Stylizer(tiny_checkpoint)
+    return Stylizer(tiny_checkpoint, engine="mindspore")
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def call(stylizer, capsys, monkeypatch):
 
     It takes a `Stylizer` that is compiled already; `test_as_a_user_calls_it` loads its own.
     """
-    monkeypatch.setattr("src.stylize.stylizer.Stylizer", lambda *_: stylizer)
+    monkeypatch.setattr("stylize.Stylizer", lambda *_, **__: stylizer)
 
     def run(*arguments):
         code = run_entry(stylize.main, list(map(str, arguments)))
@@ -89,7 +89,7 @@ def test_padding_leaves_alone_what_fits():
 
 def test_pastiche_is_the_networks(stylizer, image):
     content, embedding = image(32, 48, 0), stylizer.embed(image(64, 64, 1))
-    direct = stylizer.model.transfer(ms.Tensor(to_network(content)), ms.Tensor(embedding[None]))
+    direct = stylizer.networks.model.transfer(ms.Tensor(to_network(content)), ms.Tensor(embedding[None]))
     assert (stylizer.stylize(content, embedding) == to_image(direct)).all()
 
 
@@ -119,8 +119,8 @@ def test_sizes_share_one_compilation(stylizer, image):
     for size in ((32, 32), (48, 20), (80, 64)):
         stylizer.stylize(image(*size, 0), embedding)
         stylizer.embed(image(*size, 0))
-    assert len(stylizer.model.transfer.compile_cache) == 1
-    assert len(stylizer.model.predictor.compile_cache) == 1
+    assert len(stylizer.networks.model.transfer.compile_cache) == 1
+    assert len(stylizer.networks.model.predictor.compile_cache) == 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (64, 64), (300, 500), (12000, 80)])
@@ -306,8 +306,8 @@ def bad_calls():
         ("too few weights", ("--styles", "painting.png", "photo.jpg", "--style_weights", "1", "-o", "out.png"), ["2"]),
         ("weights of nothing", ("--styles", "painting.png", "--style_weights", "0", "-o", "out.png"), ["above 0"]),
         ("unknown option", (*good, "--strenght", "1"), ["--strenght"]),
-        ("wrong precision", (*good, "--precision", "bfloat16", "--device_target", "CPU"), ["precision", "bfloat16"]),
-        ("wrong device", (*good, "--device_target", "TPU"), ["device_target", "TPU"]),
+        ("wrong precision", (*good, "--engine", "mindspore", "--precision", "bfloat16", "--device_target", "CPU"), ["precision", "bfloat16"]),
+        ("wrong device", (*good, "--engine", "mindspore", "--device_target", "TPU"), ["device_target", "TPU"]),
     ]
 
 

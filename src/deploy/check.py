@@ -17,7 +17,7 @@ FREE_SIZES = (
 
 def reference(stylizer, part):
     """A function of arrays to a part's output, computed image by image by the stylizer's networks."""
-    predictor, transfer = stylizer.model.predictor, stylizer.model.transfer
+    predictor, transfer = stylizer.networks.model.predictor, stylizer.networks.model.transfer
 
     def one(*inputs):
         first, *rest = (ms.Tensor(x) for x in inputs)

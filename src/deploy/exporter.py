@@ -9,7 +9,8 @@ from src.deploy.manifest import make_manifest
 from src.deploy.parts import check_content_size, check_style_size, make_part
 from src.errors import UserError
 from src.files import atomic_write, check_folder
-from src.stylize.stylizer import Stylizer, find_checkpoint
+from src.stylize.engines import find_checkpoint
+from src.stylize.stylizer import Stylizer
 from src.weights.load import read_weights
 
 SUFFIXES = {"MINDIR": ".mindir", "AIR": ".air", "ONNX": ".onnx"}
@@ -88,9 +89,10 @@ def export(settings, runtime) -> dict:
             f"{runtime.device_target}; use --file_format MINDIR, which Ascend's tools convert as well"
         )
     checkpoint = find_checkpoint(settings.ckpt_path)
-    stylizer = Stylizer(checkpoint, settings.inception_ckpt)
+    stylizer = Stylizer(checkpoint, settings.inception_ckpt, engine="mindspore")
+    model = stylizer.networks.model
     part = make_part(
-        stylizer.model,
+        model,
         settings.parts,
         None if settings.dynamic else (settings.height, settings.width),
         None if settings.dynamic else (settings.style_height, settings.style_width),
@@ -99,7 +101,7 @@ def export(settings, runtime) -> dict:
     source = {"checkpoint": Path(checkpoint).name, "metadata": read_weights(checkpoint)[1]}
     with atomic_write(path) as temporary:
         versions, measured = _write(part, temporary, settings.file_format, stylizer, runtime.seed)
-        manifest = make_manifest(part, path.name, settings.file_format, stylizer.model, source, versions, measured)
+        manifest = make_manifest(part, path.name, settings.file_format, model, source, versions, measured)
         with atomic_write(manifest_path(path)) as description:
             description.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return manifest

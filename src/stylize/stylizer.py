@@ -1,22 +1,11 @@
 """The one path from a content image and styles to a pastiche, in memory: no files written, nothing printed."""
 
-import time
-from pathlib import Path
-
-import mindspore as ms
 import numpy as np
-from mindspore import Tensor
 from PIL import Image
 
-from src.config import ROOT
 from src.data.images import resize_short_side, to_image, to_network
-from src.errors import UserError
-from src.models.factory import create_loss_network
-from src.models.style_prediction import STATISTICS_TAPS
+from src.stylize.engines import open_networks
 from src.stylize.padding import pad_image
-from src.weights.load import load_model
-
-BUNDLED = ROOT / "pretrained_model" / "arbitrary_compact.ckpt"
 
 # What the style prediction network sees of a style: its short side in pixels, and how much longer the other may be.
 # Magenta embeds styles at 256 as well; an embedding then does not depend on the resolution of the style's file.
@@ -32,17 +21,6 @@ SMALLEST_SIDE = 16
 MOST_PIXELS = 6_000_000
 
 
-def find_checkpoint(checkpoint) -> str:
-    """The checkpoint named by an option, or the bundled one when the option is empty.
-
-    Raises:
-        UserError: neither is there.
-    """
-    if not checkpoint and not BUNDLED.is_file():
-        raise UserError(f"no checkpoint named, and the bundled one is not there ({BUNDLED}); name one, or train one")
-    return str(checkpoint or BUNDLED)
-
-
 def prepare_style(style):
     """The uint8 (H, W, 3) style image as it is embedded: short side `STYLE_SIDE`, the middle of very long ones."""
     height, width = style.shape[:2]
@@ -54,43 +32,29 @@ def prepare_style(style):
 class Stylizer:
     """Embeds styles, blends embeddings, stylises images of any size.
 
-    Both networks are compiled at their first use (about 2 s each on a CPU), once for all sizes; this counts on graph
-    mode, so call `src.runtime.setup` first (operation by operation it is four times slower).
-
     Args:
-        checkpoint: checkpoint file of any kind that `src.weights.load.load_model` reads; empty for the bundled model.
+        checkpoint: checkpoint file of any kind that `src.weights.load.load_model` reads, or one of a pair of exported
+            files; empty for the bundled model.
         inception_ckpt: Inception-v3 for a published checkpoint; empty takes the one inside it.
         loss: `src.config.LossConfig` naming the loss network that a `statistics` predictor reads; others need none.
-        model: a `StylizationModel` in memory, instead of a checkpoint.
+        engine: what runs the networks, see `src.stylize.engines`; "auto" takes the fastest that is installed and can
+            read the checkpoint. MindSpore counts on graph mode: call `src.runtime.setup` before.
+        runtime: `src.config.RuntimeConfig` with device and precision, or None for defaults.
+        networks: an engine that is there already, instead of all of the above.
 
     Raises:
-        UserError: no such file, or another kind of file; a statistics predictor without its loss network.
+        UserError: no such file, or another kind of file; an engine that is not installed; a statistics predictor
+            without its loss network.
     """
 
-    def __init__(self, checkpoint="", inception_ckpt="", loss=None, model=None):
-        if model is None:
-            checkpoint = find_checkpoint(checkpoint)
-            model = load_model(checkpoint, inception_ckpt)
-            if model.network.predictor == "statistics":
-                _attach_loss_network(model.predictor, checkpoint, loss)
-        self.model = model
-        self.embedding_dim = model.network.embedding_dim
-        self.compile_seconds = {}  # network name: seconds of its first call
-        image = Tensor(shape=(1, 3, None, None), dtype=ms.float32)
-        self._predictor, self._transfer = model.predictor, model.transfer
-        self._predictor.set_inputs(image)
-        self._transfer.set_inputs(image, Tensor(shape=(1, self.embedding_dim), dtype=ms.float32))
-
-    def _run(self, name, network, *arrays):
-        started = time.perf_counter()
-        output = network(*(Tensor(array) for array in arrays)).asnumpy()
-        self.compile_seconds.setdefault(name, time.perf_counter() - started)
-        return output
+    def __init__(self, checkpoint="", inception_ckpt="", loss=None, engine="auto", runtime=None, networks=None):
+        self.networks = networks or open_networks(engine, checkpoint, inception_ckpt, loss, runtime)
+        self.embedding_dim = self.networks.embedding_dim
 
     def embed(self, style) -> np.ndarray:
         """The style embedding, (embedding_dim,) float32, of a uint8 (H, W, 3) RGB image of any size."""
         _check_image(style)
-        return self._run("predictor", self._predictor, to_network(prepare_style(style)))[0]
+        return self.networks.embed(to_network(prepare_style(style)))[0]
 
     def blend(self, embeddings, weights) -> np.ndarray:
         """Weighted mean (embedding_dim,) of style embeddings (Ghiasi et al. 2017, section 3.4).
@@ -129,18 +93,7 @@ class Stylizer:
         height, width = content.shape[:2]
         padded = to_network(pad_image(content, MULTIPLE, SMALLEST_SIDE))
         embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
-        pastiche = self._run("transfer", self._transfer, padded, embedding)
-        return to_image(pastiche)[:height, :width]
-
-
-def _attach_loss_network(predictor, checkpoint, loss):
-    if loss is None:
-        raise UserError(
-            f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use eval.py "
-            "with --loss_network_ckpt, or distil it into a compact predictor with train.py"
-        )
-    folder = Path(checkpoint).parent
-    predictor.attach(create_loss_network(loss, folder, STATISTICS_TAPS))
+        return to_image(self.networks.transfer(padded, embedding))[:height, :width]
 
 
 def _reduce(image):

@@ -4,6 +4,7 @@ import numpy as np
 
 from src.data.images import center_crop, read_image, resize_short_side, write_image
 from src.models.factory import create_model
+from src.stylize.mindspore_networks import MindSporeNetworks
 from src.stylize.report import Grid
 from src.stylize.stylizer import Stylizer
 from src.weights.native import load_into
@@ -25,7 +26,7 @@ class Preview:
         self.model = create_model(model.network, model.loss_network)
         if statistics_network is not None:
             self.model.predictor.attach(statistics_network)
-        self.stylizer = Stylizer(model=self.model)
+        self.stylizer = Stylizer(networks=MindSporeNetworks(self.model))
         self.contents = [_square(path, side) for path in _spread(contents)]
         self.styles = [_square(path, side) for path in _spread(styles)]
 

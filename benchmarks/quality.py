@@ -1,0 +1,165 @@
+"""Measures the bundled model beside the untouched content, its teacher and Gatys' optimisation: the model card's table.
+
+    python benchmarks/quality.py --content_path C --style_path S --image_size 256 --output_path output/quality \\
+        --loss_network distilled_vgg19 --loss_network_ckpt vgg19_distilled_16x.npz [--teacher F] [--gatys_pairs 25]
+
+Writes quality.csv (one row a method and pair), quality.md (medians) and quality.png (6 contents x 6 styles of the
+model). The losses that Gatys' method minimises are those of the recipe that the model was trained with
+(--config_path configs/compact.yaml).
+"""
+
+import csv
+import statistics
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from src.config import parse
+from src.data.images import list_images, write_image
+from src.errors import UserError, run_entry
+from src.files import atomic_write, check_folder
+
+SHOWN = 6
+
+
+class Untouched:
+    """The photograph itself in the place of a pastiche: style distance left is 1 by definition."""
+
+    def embed(self, style):
+        """Nothing."""
+        return None
+
+    def stylize(self, content, embedding):
+        """The content."""
+        return content
+
+
+def spread(count, wanted):
+    """At most `wanted` whole numbers below `count`, evenly spaced."""
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(int)).tolist()
+
+
+def sample(contents, styles, count) -> set:
+    """`count` pairs (content index, style index) in which every content and every style comes up about as often."""
+    return {(k % contents, (k * 7 + k // contents) % styles) for k in range(count)}
+
+
+def measure(name, method, contents, styles, metric, image_size, wanted=None):
+    """Rows of the table for one method: dicts of figures."""
+    from src.evaluation import evaluate_pairs
+
+    rows = []
+    for pair in evaluate_pairs(contents, styles, method, metric, image_size, wanted):
+        found = pair.measurement
+        rows.append(
+            {
+                "method": name,
+                "content": contents[pair.content_index].name,
+                "style": styles[pair.style_index].name,
+                "style_left": found.style_left,
+                "content_distance": found.content_distance,
+                "ssim": found.ssim,
+                **{f"style_left_{tap}": value for tap, value in found.style_left_taps.items()},
+                "milliseconds": pair.milliseconds,
+            }
+        )
+    print(f"{name}: {len(rows)} pairs, {describe(rows)}", flush=True)
+    return rows
+
+
+def middle(rows, key) -> str:
+    """The median of a figure, with the 10th and 90th percentile when there are enough rows."""
+    values = [row[key] for row in rows if np.isfinite(row[key])]
+    text = f"{statistics.median(values):.3f}"
+    if len(values) < 20:
+        return text
+    return text + " ({:.2f} to {:.2f})".format(*np.percentile(values, (10, 90)))
+
+
+def describe(rows) -> str:
+    """One line about some rows."""
+    return f"style left {middle(rows, 'style_left')}, content distance {middle(rows, 'content_distance')}"
+
+
+def table(groups) -> str:
+    """Markdown: one line a method; medians, 10th to 90th percentile in brackets."""
+    lines = ["| method | pairs | style distance left | content distance | SSIM |", "| --- | --- | --- | --- | --- |"]
+    for name, rows in groups:
+        cells = (middle(rows, "style_left"), middle(rows, "content_distance"), middle(rows, "ssim"))
+        lines.append(f"| {name} | {len(rows)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def draw_grid(path, contents, styles, stylizer, image_size):
+    """Writes the grid of at most 6 x 6, evenly spaced over both lists."""
+    from src.evaluation import read_at
+    from src.stylize.report import Grid
+
+    rows, columns = spread(len(contents), SHOWN), spread(len(styles), SHOWN)
+    grid = Grid(len(rows), len(columns))
+    pictures = [read_at(contents[i], image_size) for i in rows]
+    for i, content in enumerate(pictures):
+        grid.put_content(i, content)
+    for j, column in enumerate(columns):
+        style = read_at(styles[column], image_size)
+        grid.put_style(j, style)
+        embedding = stylizer.embed(style)
+        for i, content in enumerate(pictures):
+            grid.put(i, j, stylizer.stylize(content, embedding))
+    write_image(path, grid.image())
+
+
+def main(argv):
+    """Reads the options, measures, writes the three files, returns the exit code."""
+    options = parse(argv, ("eval", "loss", "quality", "runtime"), __doc__.splitlines()[0])
+    settings = options.eval
+    if settings.image_size < 32:
+        raise UserError(f"option image_size: found {settings.image_size}, expected 32 or more (256 in the model card)")
+    folder = check_folder(settings.output_path, "output_path")
+    contents = list_images(settings.content_path, "content_path")
+    styles = list_images(settings.style_path, "style_path")
+
+    from src.gatys import Gatys
+    from src.metrics import create_metric
+    from src.runtime import setup
+    from src.stylize.stylizer import Stylizer
+
+    setup(options.runtime)
+    metric = create_metric(options.loss)
+    if not metric.has_features:
+        raise UserError(
+            "option loss_network_ckpt: expected the weights of the loss network to measure with, found none"
+        )
+    stylizer = Stylizer(settings.ckpt_path, settings.inception_ckpt, options.loss, "mindspore")
+    size = settings.image_size
+    few = sample(len(contents), len(styles), options.quality.gatys_pairs)
+    groups = [("untouched content", measure("untouched content", Untouched(), contents, styles, metric, size))]
+    ours = measure("model", stylizer, contents, styles, metric, size)
+    groups.append(("model", ours))
+    if options.quality.teacher:
+        teacher = Stylizer(options.quality.teacher, "", options.loss, "mindspore")
+        groups.append(("teacher", measure("teacher", teacher, contents, styles, metric, size)))
+    if few:
+        names = {(contents[i].name, styles[j].name) for i, j in few}
+        groups.append(("model, same pairs as Gatys", [r for r in ours if (r["content"], r["style"]) in names]))
+        gatys = Gatys(options.loss, options.quality.gatys_steps)
+        name = f"Gatys, {options.quality.gatys_steps} steps"
+        groups.append((name, measure(name, gatys, contents, styles, metric, size, few)))
+
+    rows = [row for name, group in groups for row in group if row["method"] == name]
+    with atomic_write(folder / "quality.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    with atomic_write(folder / "quality.md") as temporary:
+        Path(temporary).write_text(table(groups), encoding="utf-8")
+    draw_grid(folder / "quality.png", contents, styles, stylizer, size)
+    print(table(groups) + f"quality.csv, quality.md and quality.png are in {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_entry(main))

@@ -1,0 +1,83 @@
+"""The two networks run by MindSpore, from a checkpoint, a model in memory or a pair of MindIR files."""
+
+from pathlib import Path
+
+import mindspore as ms
+from mindspore import Tensor, nn
+
+from src.errors import UserError
+from src.models.factory import create_loss_network
+from src.models.style_prediction import STATISTICS_TAPS
+from src.weights.load import load_model
+
+
+class MindSporeNetworks:
+    """A `StylizationModel`; both networks are compiled at their first use (2 s each on a CPU), once for all sizes.
+
+    This counts on graph mode, so call `src.runtime.setup` first (operation by operation it is four times slower).
+
+    Args:
+        model: `src.models.factory.StylizationModel`.
+    """
+
+    name = "mindspore"
+
+    def __init__(self, model):
+        self.model = model
+        self.embedding_dim = model.network.embedding_dim
+        image = Tensor(shape=(1, 3, None, None), dtype=ms.float32)
+        self._predictor, self._transfer = model.predictor, model.transfer
+        self._predictor.set_inputs(image)
+        self._transfer.set_inputs(image, Tensor(shape=(1, self.embedding_dim), dtype=ms.float32))
+
+    @classmethod
+    def load(cls, checkpoint, inception_ckpt="", loss=None):
+        """The networks of a checkpoint file of any kind that `src.weights.load.load_model` reads.
+
+        Args:
+            inception_ckpt: Inception-v3 for a published checkpoint; empty takes the one inside it.
+            loss: `src.config.LossConfig` naming the loss network that a `statistics` predictor reads.
+
+        Raises:
+            UserError: no such file, or another kind of file; a statistics predictor without its loss network.
+        """
+        model = load_model(checkpoint, inception_ckpt)
+        if model.network.predictor == "statistics":
+            if loss is None:
+                raise UserError(
+                    f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use "
+                    "eval.py with --loss_network_ckpt, or distil it into a compact predictor with train.py"
+                )
+            model.predictor.attach(create_loss_network(loss, Path(checkpoint).parent, STATISTICS_TAPS))
+        return cls(model)
+
+    def embed(self, style):
+        """style float32 (1, 3, h, w) in [0, 1]. Returns the embedding (1, embedding_dim)."""
+        return self._predictor(Tensor(style)).asnumpy()
+
+    def transfer(self, content, embedding):
+        """content float32 (1, 3, H, W) in [0, 1], embedding (1, embedding_dim). Returns the pastiche like content."""
+        return self._transfer(Tensor(content), Tensor(embedding)).asnumpy()
+
+
+class MindIRNetworks:
+    """A pair of MindIR files that `export.py --dynamic --parts predictor` and `--parts transfer` wrote.
+
+    Args:
+        predictor, transfer: the two files.
+        embedding_dim: numbers in an embedding.
+    """
+
+    name = "mindir"
+
+    def __init__(self, predictor, transfer, embedding_dim):
+        self.embedding_dim = embedding_dim
+        self._predictor, self._transfer = (nn.GraphCell(ms.load(str(path))) for path in (predictor, transfer))
+
+    def embed(self, style):
+        """See `MindSporeNetworks.embed`."""
+        return self._predictor(Tensor(style)).asnumpy()
+
+    def transfer(self, content, embedding):
+        """See `MindSporeNetworks.transfer`."""
+        return self._transfer(Tensor(content), Tensor(embedding)).asnumpy()
