@@ -76,7 +76,6 @@ class TrainConfig:
     distill_from: str
     distill_weight: float
     hint_weight: float
-    distill_apart: bool
     steps: int
     optimizer: str
     learning_rate: float

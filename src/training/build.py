@@ -105,9 +105,7 @@ def build_objective(options, model, runtime):
     for parameter in teacher.get_parameters():
         parameter.requires_grad = False
     trained = model.trainable_params() if judged else model.predictor.trainable_params()
-    objective = Distillation(
-        model, teacher.predictor, stylization, train.distill_weight, train.hint_weight, train.distill_apart
-    )
+    objective = Distillation(model, teacher.predictor, stylization, train.distill_weight, train.hint_weight)
     return objective, loss_network, trained
 
 

@@ -73,16 +73,14 @@ class Distillation(nn.Cell):
         stylization: `Stylization` of the student, or None to train the predictor alone.
         weight: of the stylization loss's total beside the embedding loss.
         hint_weight: of the mean squared error of the standardised statistics; 0 for no hint.
-        apart: the predictor learns from the teacher alone, the transfer network from the stylization loss alone. That
-            loss's gradient is so noisy that it undoes what a new predictor has learnt.
     """
 
-    def __init__(self, model, teacher, stylization=None, weight=0.0, hint_weight=0.0, apart=False):
+    def __init__(self, model, teacher, stylization=None, weight=0.0, hint_weight=0.0):
         super().__init__()
         self.model = model
         self.teacher = teacher
         self.stylization = stylization
-        self.weight, self.hint_weight, self.apart = weight, hint_weight, apart
+        self.weight, self.hint_weight = weight, hint_weight
         self.names = ("total", "embedding")
         if hint_weight > 0:
             self.names += ("hint",)
@@ -117,10 +115,7 @@ class Distillation(nn.Cell):
             terms += (hint,)
         if self.stylization is None:
             return total, ops.stack((total, *terms))
-        embedding = embeddings[: style.shape[0]]
-        if self.apart:
-            embedding = ops.stop_gradient(embedding)
-        loss, inner = self.stylization.judge(content, embedding, judged[0], judged[1])
+        loss, inner = self.stylization.judge(content, embeddings[: style.shape[0]], judged[0], judged[1])
         total = total + self.weight * loss
         return total, ops.concat((ops.stack((total, *terms)), inner))
 
