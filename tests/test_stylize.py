@@ -285,6 +285,7 @@ def test_existing_picture_in_the_output_folder_is_kept(refused, files, image):
 def bad_calls():
     """(what is wrong, arguments after the content photo.jpg, texts that the line must hold)."""
     good = ("painting.png", "-o", "out.png")
+    mindspore = ("--engine", "mindspore")
     return [
         ("no output", ("painting.png",), ["output", "-o"]),
         ("no style", ("-o", "out.png"), ["styles"]),
@@ -306,8 +307,8 @@ def bad_calls():
         ("too few weights", ("--styles", "painting.png", "photo.jpg", "--style_weights", "1", "-o", "out.png"), ["2"]),
         ("weights of nothing", ("--styles", "painting.png", "--style_weights", "0", "-o", "out.png"), ["above 0"]),
         ("unknown option", (*good, "--strenght", "1"), ["--strenght"]),
-        ("wrong precision", (*good, "--engine", "mindspore", "--precision", "bfloat16", "--device_target", "CPU"), ["precision", "bfloat16"]),
-        ("wrong device", (*good, "--engine", "mindspore", "--device_target", "TPU"), ["device_target", "TPU"]),
+        ("wrong precision", (*good, *mindspore, "--precision", "bfloat16", "--device_target", "CPU"), ["bfloat16"]),
+        ("wrong device", (*good, *mindspore, "--device_target", "TPU"), ["device_target", "TPU"]),
     ]
 
 

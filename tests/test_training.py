@@ -214,14 +214,30 @@ def test_distillation_brings_the_student_to_the_teacher(options, tmp_path):
     teacher = options(network={"predictor": "statistics"}, train={"steps": 4, "output_dir": str(tmp_path / "teacher")})
     assert train(teacher, RUNTIME) == 0
     path = tmp_path / "teacher" / "checkpoints" / "step_00000004.ckpt"
-    student = options(train={"steps": 60, "distill_from": str(path), "save_every": 100, "ema_decay": 0.0})
+    hinted = {"distill_from": str(path), "hint_weight": 1.0}
+    student = options(train={"steps": 60, **hinted, "save_every": 100, "ema_decay": 0.0})
     assert train(student, RUNTIME) == 0
     rows = losses(tmp_path / "run")
-    assert float(rows[60]["embedding"]) < 0.5 * float(rows[1]["embedding"])
+    for term in ("embedding", "hint"):
+        assert float(rows[60][term]) < 0.5 * float(rows[1][term])
     ours, theirs = load_model(tmp_path / "run" / "checkpoints" / "step_00000060.ckpt"), load_model(path)
     left, right = to_arrays(ours.transfer), to_arrays(theirs.transfer)
     assert all(np.array_equal(left[name], right[name]) for name in left)
     assert not [n for n, _ in theirs.parameters_and_names() if "conv1_1" in n], "the loss network is in the checkpoint"
+
+
+def test_hints_need_a_teacher_that_reads_statistics(options, tiny_checkpoint):
+    with pytest.raises(UserError, match="option hint_weight: .*CompactPredictor"):
+        train(options(train={"distill_from": str(tiny_checkpoint), "hint_weight": 1.0}), RUNTIME)
+
+
+def test_of_a_checkpoint_with_another_predictor_the_transfer_network_is_taken(options, tiny_checkpoint):
+    chosen = options(network={"predictor": "statistics"}, train={"init_ckpt": str(tiny_checkpoint)})
+    model = build_model(chosen.network, chosen.loss, chosen.train)
+    start = read_checkpoint(tiny_checkpoint)[0]
+    taken = dict(model.transfer.parameters_and_names())
+    assert all(np.array_equal(p.asnumpy(), start[f"transfer.{name}"]) for name, p in taken.items())
+    assert not model.predictor.standardised  # so that training begins with the statistics of its styles
 
 
 def test_starting_from_a_checkpoint_of_another_network_is_refused(options, tiny_checkpoint):
