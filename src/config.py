@@ -76,6 +76,7 @@ class TrainConfig:
     distill_from: str
     distill_weight: float
     hint_weight: float
+    freeze: list[str]
     steps: int
     optimizer: str
     learning_rate: float

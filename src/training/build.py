@@ -84,6 +84,7 @@ def build_objective(options, model, runtime):
         apply_precision(loss_network, runtime.precision)
         stylization = Stylization(model, loss_network, taps, loss)
     apply_precision(model, runtime.precision)
+    freeze(model, train.freeze)
     if not train.distill_from:
         return stylization, loss_network, model.trainable_params()
     teacher = load_model(train.distill_from)
@@ -107,6 +108,21 @@ def build_objective(options, model, runtime):
     trained = model.trainable_params() if judged else model.predictor.trainable_params()
     objective = Distillation(model, teacher.predictor, stylization, train.distill_weight, train.hint_weight)
     return objective, loss_network, trained
+
+
+def freeze(model, beginnings):
+    """Takes the parameters whose names begin so out of training.
+
+    Raises:
+        UserError: no parameter's name does.
+    """
+    for beginning in beginnings:
+        frozen = [p for name, p in model.parameters_and_names() if name.startswith(beginning)]
+        if not frozen:
+            known = sorted({".".join(name.split(".")[:2]) for name, _ in model.parameters_and_names()})
+            raise UserError(f"option freeze: no parameter's name begins with {beginning!r}; known: {', '.join(known)}")
+        for parameter in frozen:
+            parameter.requires_grad = False
 
 
 def check_hint(student, teacher, where):
