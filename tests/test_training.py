@@ -240,6 +240,21 @@ def test_of_a_checkpoint_with_another_predictor_the_transfer_network_is_taken(op
     assert not model.predictor.standardised  # so that training begins with the statistics of its styles
 
 
+def test_frozen_parts_stay_as_they_were(options, tiny_checkpoint, tmp_path):
+    frozen = {"init_ckpt": str(tiny_checkpoint), "freeze": ["predictor.stages", "transfer.heads"]}
+    assert train(options(train={"steps": 2, **frozen}), RUNTIME) == 0
+    before = read_checkpoint(tiny_checkpoint)[0]
+    after = read_checkpoint(tmp_path / "run" / "checkpoints" / "step_00000002.ckpt")[0]
+    same = {name for name in before if np.array_equal(before[name], after[name])}
+    assert {name for name in before if name.startswith(tuple(frozen["freeze"]))} <= same
+    assert "predictor.translate.weight" not in same and "transfer.contract1.conv.weight" not in same
+
+
+def test_freezing_what_is_not_there_is_refused(options):
+    with pytest.raises(UserError, match="option freeze: .*predictor.stages"):
+        train(options(train={"freeze": ["inception"]}), RUNTIME)
+
+
 def test_starting_from_a_checkpoint_of_another_network_is_refused(options, tiny_checkpoint):
     with pytest.raises(UserError, match="padding"):
         train(options(network={"padding": "zero"}, train={"init_ckpt": str(tiny_checkpoint)}), RUNTIME)
