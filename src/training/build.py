@@ -12,6 +12,7 @@ from src.errors import UserError
 from src.models.factory import create_loss_network, create_model
 from src.models.style_prediction import STATISTICS_TAPS, CompactPredictor, StatisticsPredictor, channel_statistics
 from src.runtime import apply_precision, gradient_reducer
+from src.training.muon import Muon
 from src.training.objectives import Distillation, Stylization, loss_taps
 from src.training.schedule import learning_rates
 from src.training.train_step import TrainOneStep
@@ -145,6 +146,8 @@ def build_step(train, objective, parameters, runtime):
     rates = learning_rates(train)
     if train.optimizer == "adam":
         optimizer = nn.Adam(parameters, rates.tolist())
+    elif train.optimizer == "muon":
+        optimizer = Muon(parameters, rates.tolist())
     else:
         optimizer = nn.Momentum(parameters, rates.tolist(), 0.9)
     scale = train.loss_scale if runtime.precision == "float16" else None

@@ -4,6 +4,7 @@ An objective has `targets(content, style)`, computed outside the gradient, `cons
 (total, terms), the `names` of the terms, and the parameters that it trains.
 """
 
+import mindspore as ms
 from mindspore import nn, ops
 
 from src.losses import StylizationLoss
@@ -63,9 +64,10 @@ class Stylization(nn.Cell):
 class Distillation(nn.Cell):
     """Trains the predictor to give a teacher's embeddings (Magenta distils a MobileNet in the same way).
 
-    The embedding loss is the mean squared error divided by the mean square of the teacher's embedding; both contents
-    and styles are embedded, since blending starts at a content's own embedding. A hint (Romero et al. 2015) teaches a
-    compact predictor more than 100 numbers an image: the standardised statistics that a statistics predictor reads.
+    The embedding loss is the mean squared error of the gammas and betas that the embeddings make, without their biases,
+    divided by the mean square of those that the teacher's embedding makes; both contents and styles are embedded,
+    since blending starts at a content's own embedding. A hint (Romero et al. 2015) teaches a compact predictor more
+    than 100 numbers an image: the standardised statistics that a statistics predictor reads.
 
     Args:
         model: the student; its transfer network is the teacher's.
@@ -108,7 +110,10 @@ class Distillation(nn.Cell):
             hint = ops.square(found - statistics).mean()
         else:
             embeddings = predictor(images)
-        error = ops.square(embeddings - wanted).mean() / (ops.square(wanted).mean() + 1e-8)
+        # in the space of gammas and betas, which is where an error shows
+        heads = ops.stop_gradient(self.model.transfer.heads.weight).astype(ms.float32).T
+        error = ops.square(ops.matmul(embeddings - wanted, heads)).mean()
+        error = error / (ops.square(ops.matmul(wanted, heads)).mean() + 1e-8)
         total, terms = error, (error,)
         if self.hint_weight > 0:
             total = total + self.hint_weight * hint
