@@ -23,8 +23,8 @@ class Muon(nn.Cell):
     """Orthogonal updates for convolution kernels, Adam for everything else, at one learning rate.
 
     Natural images have most of their energy in a few directions; Adam learns those first and leaves the fine ones,
-    which a predictor of style statistics needs. Orthogonal updates learn all alike. They are scaled to the size of Adam's
-    (Liu et al. 2025, section 2.2).
+    which a predictor of style statistics needs. Orthogonal updates learn all alike. They are scaled to
+    the size of Adam's (Liu et al. 2025, section 2.2).
 
     Args:
         parameters: to train; those with four axes are kernels.
