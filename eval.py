@@ -56,7 +56,6 @@ def main(argv):
         styles,
         relative_names(contents, settings.content_path),
         relative_names(styles, settings.style_path),
-        metric.style_taps if metric.has_features else (),
         settings.image_size,
         settings.pictures,
     )

@@ -8,7 +8,6 @@ model). The losses that Gatys' method minimises are those of the recipe that the
 (--config_path configs/compact.yaml).
 """
 
-import csv
 import statistics
 import sys
 from pathlib import Path
@@ -37,11 +36,6 @@ class Untouched:
         return content
 
 
-def spread(count, wanted):
-    """At most `wanted` whole numbers below `count`, evenly spaced."""
-    return np.unique(np.linspace(0, count - 1, min(count, wanted)).round().astype(int)).tolist()
-
-
 def sample(contents, styles, count) -> set:
     """`count` pairs (content index, style index) in which every content and every style comes up about as often."""
     return {(k % contents, (k * 7 + k // contents) % styles) for k in range(count)}
@@ -53,19 +47,8 @@ def measure(name, method, contents, styles, metric, image_size, wanted=None):
 
     rows = []
     for pair in evaluate_pairs(contents, styles, method, metric, image_size, wanted):
-        found = pair.measurement
-        rows.append(
-            {
-                "method": name,
-                "content": contents[pair.content_index].name,
-                "style": styles[pair.style_index].name,
-                "style_left": found.style_left,
-                "content_distance": found.content_distance,
-                "ssim": found.ssim,
-                **{f"style_left_{tap}": value for tap, value in found.style_left_taps.items()},
-                "milliseconds": pair.milliseconds,
-            }
-        )
+        names = {"content": contents[pair.content_index].name, "style": styles[pair.style_index].name}
+        rows.append({"method": name, **names, **pair.figures()})
     print(f"{name}: {len(rows)} pairs, {describe(rows)}", flush=True)
     return rows
 
@@ -93,25 +76,6 @@ def table(groups) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw_grid(path, contents, styles, stylizer, image_size):
-    """Writes the grid of at most 6 x 6, evenly spaced over both lists."""
-    from src.evaluation import read_at
-    from src.stylize.report import Grid
-
-    rows, columns = spread(len(contents), SHOWN), spread(len(styles), SHOWN)
-    grid = Grid(len(rows), len(columns))
-    pictures = [read_at(contents[i], image_size) for i in rows]
-    for i, content in enumerate(pictures):
-        grid.put_content(i, content)
-    for j, column in enumerate(columns):
-        style = read_at(styles[column], image_size)
-        grid.put_style(j, style)
-        embedding = stylizer.embed(style)
-        for i, content in enumerate(pictures):
-            grid.put(i, j, stylizer.stylize(content, embedding))
-    write_image(path, grid.image())
-
-
 def main(argv):
     """Reads the options, measures, writes the three files, returns the exit code."""
     options = parse(argv, ("eval", "loss", "quality", "runtime"), __doc__.splitlines()[0])
@@ -122,9 +86,11 @@ def main(argv):
     contents = list_images(settings.content_path, "content_path")
     styles = list_images(settings.style_path, "style_path")
 
+    from src.evaluation import read_at, write_table
     from src.gatys import Gatys
     from src.metrics import create_metric
     from src.runtime import setup
+    from src.stylize.report import draw_grid, evenly_spaced
     from src.stylize.stylizer import Stylizer
 
     setup(options.runtime)
@@ -150,13 +116,11 @@ def main(argv):
         groups.append((name, measure(name, gatys, contents, styles, metric, size, few)))
 
     rows = [row for name, group in groups for row in group if row["method"] == name]
-    with atomic_write(folder / "quality.csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    write_table(folder / "quality.csv", rows)
     with atomic_write(folder / "quality.md") as temporary:
         Path(temporary).write_text(table(groups), encoding="utf-8")
-    draw_grid(folder / "quality.png", contents, styles, stylizer, size)
+    shown = [[read_at(path, size) for path in evenly_spaced(paths, SHOWN)] for paths in (contents, styles)]
+    write_image(folder / "quality.png", draw_grid(*shown, stylizer))
     print(table(groups) + f"quality.csv, quality.md and quality.png are in {folder}")
     return 0
 

@@ -22,8 +22,15 @@ def swirling_night(rng, shape):
     ratio = shape[1] / shape[0]
     angle_x, angle_y = np.ones(shape, np.float32), 0.35 * np.sin(x * 7)
     sky = gradient(colours("0b1c4f", "16418f", "2f6fb5", "7fb2cf"), y * 1.15 + 0.13 * noise(rng, shape, 130))
-    stars = [(0.17, 0.84, 0.13), (0.36, 0.44, 0.16), (0.13, 0.2, 0.07), (0.43, 0.74, 0.06), (0.1, 0.56, 0.06),
-             (0.42, 0.13, 0.07), (0.28, 0.98, 0.05)]
+    stars = [
+        (0.17, 0.84, 0.13),
+        (0.36, 0.44, 0.16),
+        (0.13, 0.2, 0.07),
+        (0.43, 0.74, 0.06),
+        (0.1, 0.56, 0.06),
+        (0.42, 0.13, 0.07),
+        (0.28, 0.98, 0.05),
+    ]
     for row, column, radius in stars:
         dy, dx = y - row, (x - column) * ratio
         distance = np.sqrt(dx**2 + dy**2) + 1e-4
@@ -151,8 +158,11 @@ def wave_print(rng, shape):
         draw_line(canvas, np.array([(start, row), (start + width * rng.uniform(0.15, 0.4), row)]), (206, 170, 128), 7)
     peak = np.array([(0.34, 0.58), (0.47, 0.36), (0.6, 0.58)]) * (width, height)
     fill(canvas, peak, (92, 112, 140))
-    fill(canvas, np.array([(0.435, 0.42), (0.47, 0.36), (0.505, 0.42), (0.48, 0.405), (0.462, 0.43)]) * (width, height),
-         (245, 240, 226))
+    fill(
+        canvas,
+        np.array([(0.435, 0.42), (0.47, 0.36), (0.505, 0.42), (0.48, 0.405), (0.462, 0.43)]) * (width, height),
+        (245, 240, 226),
+    )
     blues = colours("a9c8d0", "6b9dba", "2f6797", "1b4377", "102a55")
     ink, foam = (16, 28, 60), (248, 244, 234)
     place = np.linspace(-0.4, 1.4, 1400)
@@ -232,8 +242,11 @@ def stained_glass(rng, shape):
         nearest = np.minimum(nearest, distance)
     palette = colours("b3122b", "e03a1e", "f2a51c", "f7dc4a", "0f4fa8", "1a86c9", "0c7a54", "62b13c", "6b2a8c")
     radius = np.hypot(*(points - centre).T)
-    choice = np.where(radius < 260, (radius // 56).astype(int) * 3 + np.arange(len(points)) % 2,
-                      rng.integers(4, len(palette), len(points)))
+    choice = np.where(
+        radius < 260,
+        (radius // 56).astype(int) * 3 + np.arange(len(points)) % 2,
+        rng.integers(4, len(palette), len(points)),
+    )
     pane = palette[choice % len(palette)] * rng.uniform(0.75, 1.2, (len(points), 1))
     glass = pane[owner] * (1 + 0.16 * noise(rng, shape, 26, 3) + 0.10 * noise(rng, shape, 160, 1))[..., None]
     streak = noise(rng, (height, width * 5), 40, 2)[:, ::5]
@@ -284,8 +297,11 @@ def woodcut(rng, shape):
     y, x = axes(shape)
     sun = np.hypot((x - 0.68) * width / height, y - 0.3)
     rays = np.arctan2(y - 0.3, (x - 0.68) * width / height)
-    ridge = [0.52 + 0.10 * np.sin(x * 5 + 0.5) + 0.02 * np.sin(x * 23), 0.66 + 0.07 * np.sin(x * 7 + 2.5),
-             0.80 + 0.05 * np.sin(x * 9 + 4.5)]
+    ridge = [
+        0.52 + 0.10 * np.sin(x * 5 + 0.5) + 0.02 * np.sin(x * 23),
+        0.66 + 0.07 * np.sin(x * 7 + 2.5),
+        0.80 + 0.05 * np.sin(x * 9 + 4.5),
+    ]
     wobble = 0.35 * noise(rng, shape, 40, 2)
     lines = np.where(sun > 0.2, np.sin(rays * 46 + wobble), np.sin(y * height / 5 + wobble) - 0.75)
     light = np.clip(1.15 - sun, 0.1, 1)

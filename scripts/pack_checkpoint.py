@@ -1,6 +1,6 @@
 """Makes a checkpoint fit to be passed on: weights in half precision, no folders of the machine that trained it.
 
-    python scripts/pack_checkpoint.py output/joint/checkpoints/step_00001400.ckpt arbitrary_compact.ckpt
+python scripts/pack_checkpoint.py output/joint/checkpoints/step_00001400.ckpt arbitrary_compact.ckpt
 """
 
 import sys

@@ -37,6 +37,17 @@ class Pair:
     measurement: Measurement
     milliseconds: float
 
+    def figures(self) -> dict:
+        """Its figures by name, as the tables have them."""
+        found = self.measurement
+        return {
+            "ssim": found.ssim,
+            "content_distance": found.content_distance,
+            "style_left": found.style_left,
+            **{f"style_left_{tap}": value for tap, value in found.style_left_taps.items()},
+            "milliseconds": self.milliseconds,
+        }
+
 
 def read_at(path, image_size):
     """The image of a file, uint8 (H, W, 3): as it is for 0, else its short side resized to N and its middle N x N."""
@@ -117,16 +128,14 @@ class EvaluationFolder:
         folder: where to.
         contents, styles: the lists of files.
         content_names, style_names: how the table names them.
-        style_taps: names of the metric's style taps.
         image_size: see `read_at`.
         pictures: whether to write the pastiches one by one.
     """
 
-    def __init__(self, folder, contents, styles, content_names, style_names, style_taps, image_size=0, pictures=True):
+    def __init__(self, folder, contents, styles, content_names, style_names, image_size=0, pictures=True):
         self.folder, self.pictures = Path(folder), pictures
         self.contents, self.styles, self.image_size = contents, styles, image_size
         self.content_names, self.style_names = content_names, style_names
-        self.style_taps = tuple(style_taps)
         self.pairs = unique_names([f"{c.stem}_{s.stem}" for c in contents for s in styles])
         self.grid = Grid(len(contents), len(styles))
         for j, path in enumerate(styles[: self.grid.columns]):
@@ -144,27 +153,13 @@ class EvaluationFolder:
             self.grid.put_content(i, pair.content)
         self.grid.put(i, j, pair.pastiche)
         self.embeddings[j] = pair.embedding
-        found = pair.measurement
-        row = {
-            "content": self.content_names[i],
-            "style": self.style_names[j],
-            "picture": name if self.pictures else "",
-            "ssim": found.ssim,
-            "content_distance": found.content_distance,
-            "style_left": found.style_left,
-            **{f"style_left_{tap}": found.style_left_taps[tap] for tap in self.style_taps},
-            "milliseconds": pair.milliseconds,
-        }
-        self.rows.append(row)
+        names = {"content": self.content_names[i], "style": self.style_names[j]}
+        self.rows.append({**names, "picture": name if self.pictures else "", **pair.figures()})
 
     def finish(self):
         """Writes grid.png and metrics.csv (one row a pair; a figure that there is not is left empty)."""
         write_image(self.folder / "grid.png", self.grid.image())
-        with atomic_write(self.folder / "metrics.csv") as temporary:
-            with open(temporary, "w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, self.rows[0], lineterminator="\n")
-                writer.writeheader()
-                writer.writerows({key: _cell(value) for key, value in row.items()} for row in self.rows)
+        write_table(self.folder / "metrics.csv", self.rows)
 
     def interpolate(self, stylizer, steps):
         """Writes to interpolation/, for every content, a strip to each style and one from each style to the next.
@@ -199,6 +194,14 @@ class EvaluationFolder:
                 middle, mean = statistics.median(values), statistics.fmean(values)
                 lines.append(f"{key:24}{middle:>10.{digits}f}{mean:>10.{digits}f}")
         return "\n".join(lines)
+
+
+def write_table(path, rows):
+    """Writes rows, dicts with the same keys, as CSV; a figure that there is not (NaN) is left empty."""
+    with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
 
 
 def _cell(value):

@@ -35,8 +35,12 @@ def test_every_option_has_a_value_a_help_line_and_a_field(section):
 
 def test_option_names_mean_one_thing_a_command_line():
     """Sections that an entry point takes together may not share a key."""
-    for together in (("network", "loss", "data", "train", "runtime"), ("eval", "loss", "runtime"),
-                     ("stylize", "runtime"), ("export", "runtime")):
+    for together in (
+        ("network", "loss", "data", "train", "runtime"),
+        ("eval", "loss", "runtime"),
+        ("stylize", "runtime"),
+        ("export", "runtime"),
+    ):
         keys = [key for section in together for key in hints(section)]
         assert len(set(keys)) == len(keys)
 
@@ -73,7 +77,8 @@ def test_command_line_goes_over_recipe_over_defaults(tmp_path):
 def test_values_from_the_command_line_have_the_field_types():
     options = config.parse(
         ["--style_taps", "relu1_1=0.5, relu4_1=2", "--tv_weight", "1e-4", "--normalize_losses"],
-        ("loss",), "test",
+        ("loss",),
+        "test",
     )
     assert options.loss.style_taps == {"relu1_1": 0.5, "relu4_1": 2.0}
     assert options.loss.tv_weight == pytest.approx(1e-4)
@@ -83,7 +88,10 @@ def test_values_from_the_command_line_have_the_field_types():
 def test_lists_and_positionals():
     options = config.parse(
         ["photo.jpg", "--styles", "a.jpg", "b.jpg", "--style_weights", "0.7", "0.3", "-o", "out.png"],
-        ("stylize",), "test", positionals=(("content", None, "picture"),), aliases={"output": ["-o"]},
+        ("stylize",),
+        "test",
+        positionals=(("content", None, "picture"),),
+        aliases={"output": ["-o"]},
     )
     assert options.content == "photo.jpg" and options.stylize.output == "out.png"
     assert options.stylize.styles == ["a.jpg", "b.jpg"] and options.stylize.style_weights == [0.7, 0.3]

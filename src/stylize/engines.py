@@ -7,6 +7,8 @@ Importing this module imports none of them.
 
 import importlib.util
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from src.config import ROOT
@@ -48,22 +50,28 @@ def choose_engine(engine, checkpoint) -> str:
     Raises:
         UserError: its package is not installed, or nothing that is can read the checkpoint.
     """
+    chosen = _fastest_engine(checkpoint) if engine == "auto" else engine
+    if not installed(chosen):
+        file = INSTALL.get(chosen, "requirements.txt")
+        raise UserError(f"option engine: {chosen} is not installed in this Python; run 'pip install -r {file}'")
+    return chosen
+
+
+def _fastest_engine(checkpoint) -> str:
     suffix = Path(checkpoint).suffix.lower()
-    if engine == "auto":
-        if suffix == ".mindir":
-            engine = "mindir"
-        elif suffix == ".onnx" or not checkpoint:
-            engine = next((name for name in EXPORTED_ENGINES if installed(name)), "")
-            if not engine and suffix == ".onnx":
-                raise UserError(
-                    f"checkpoint {checkpoint}: an ONNX file needs onnxruntime or openvino; run 'pip install -r "
-                    "requirements-runtime.txt'"
-                )
-        engine = engine if engine not in ("", "auto") else "mindspore"
-    if not installed(engine):
-        file = INSTALL.get(engine, "requirements.txt")
-        raise UserError(f"option engine: {engine} is not installed in this Python; run 'pip install -r {file}'")
-    return engine
+    if suffix == ".mindir":
+        return "mindir"
+    if checkpoint and suffix != ".onnx":
+        return "mindspore"
+    for name in EXPORTED_ENGINES:
+        if installed(name):
+            return name
+    if checkpoint:
+        raise UserError(
+            f"checkpoint {checkpoint}: an ONNX file needs onnxruntime or openvino; run 'pip install -r "
+            "requirements-runtime.txt'"
+        )
+    return "mindspore"
 
 
 def find_parts(checkpoint, suffix) -> list[Path]:
@@ -73,13 +81,13 @@ def find_parts(checkpoint, suffix) -> list[Path]:
         UserError: a name that does not say which part it is, or the other one is not beside it.
     """
     path = Path(checkpoint).expanduser() if checkpoint else BUNDLED.with_name(f"{BUNDLED.stem}_transfer{suffix}")
-    stem = next((path.stem[: -len(part)] for part in PARTS if path.stem.endswith(part)), None)
-    if path.suffix.lower() != suffix or stem is None:
+    name, _, part = path.stem.rpartition("_")
+    if path.suffix.lower() != suffix or not name or part not in PARTS:
         raise UserError(
             f"checkpoint {path}: expected one of a pair NAME_predictor{suffix}, NAME_transfer{suffix} "
             "(export.py --dynamic --parts predictor, and --parts transfer, write them)"
         )
-    files = [path.with_name(f"{stem}{part}{suffix}") for part in PARTS]
+    files = [path.with_name(f"{name}_{part}{suffix}") for part in PARTS]
     for file in files:
         if not file.is_file():
             raise UserError(f"checkpoint {file}: no such file; predictor and transfer network are two files")
@@ -95,84 +103,106 @@ def embedding_size(part) -> int:
         raise UserError(f"{description}: missing or damaged; export.py writes it beside {part.name}") from None
 
 
-class OnnxRuntimeNetworks:
+@dataclass(frozen=True)
+class ExportedNetworks:
+    """A pair of exported files in some engine, see the module.
+
+    Attributes:
+        name: of the engine.
+        embedding_dim: numbers in an embedding.
+        run_predictor, run_transfer: functions of the inputs by name that give the one output.
+    """
+
+    name: str
+    embedding_dim: int
+    run_predictor: Callable
+    run_transfer: Callable
+
+    def embed(self, style):
+        """See the module."""
+        return self.run_predictor({"style": style})
+
+    def transfer(self, content, embedding):
+        """See the module."""
+        return self.run_transfer({"content": content, "embedding": embedding})
+
+
+def open_onnxruntime(files, device="auto") -> ExportedNetworks:
     """A pair of ONNX files run by ONNX Runtime.
 
     Args:
-        predictor, transfer: the files.
+        files: predictor and transfer network.
         device: CPU, GPU (CUDA), Ascend (CANN) or auto: the best that this build of ONNX Runtime has.
 
     Raises:
         UserError: this build lacks the device, or a file is not ONNX.
     """
+    import onnxruntime
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NotImplemented
 
-    name = "onnxruntime"
+    have = onnxruntime.get_available_providers()
+    if device == "auto":
+        device = next(name for name in ("Ascend", "GPU", "CPU") if PROVIDERS[name] in have)
+    if PROVIDERS[device] not in have:
+        found = ", ".join(name for name, provider in PROVIDERS.items() if provider in have)
+        raise UserError(f"option device_target: found {device}, but this ONNX Runtime has only {found}")
+    providers = list(dict.fromkeys((PROVIDERS[device], PROVIDERS["CPU"])))
+    quiet = onnxruntime.SessionOptions()
+    quiet.log_severity_level = 3
 
-    def __init__(self, predictor, transfer, device="auto"):
-        import onnxruntime
-        from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf, NotImplemented
+    def read(path):
+        try:
+            return onnxruntime.InferenceSession(str(path), quiet, providers=providers)
+        except (Fail, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
+            raise UserError(f"checkpoint {path}: ONNX Runtime can't read it: {_first_line(error)}") from None
 
-        unreadable = (Fail, InvalidGraph, InvalidProtobuf, NotImplemented)
-        have = onnxruntime.get_available_providers()
-        if device == "auto":
-            device = next(name for name in ("Ascend", "GPU", "CPU") if PROVIDERS[name] in have)
-        if PROVIDERS[device] not in have:
-            found = ", ".join(name for name, provider in PROVIDERS.items() if provider in have)
-            raise UserError(f"option device_target: found {device}, but this ONNX Runtime has only {found}")
-        providers = list(dict.fromkeys((PROVIDERS[device], PROVIDERS["CPU"])))
-        quiet = onnxruntime.SessionOptions()
-        quiet.log_severity_level = 3
-        self._sessions = []
-        for path in (predictor, transfer):
-            try:
-                self._sessions.append(onnxruntime.InferenceSession(str(path), quiet, providers=providers))
-            except unreadable as error:
-                raise UserError(f"checkpoint {path}: ONNX Runtime can't read it: {_first_line(error)}") from None
-        self.embedding_dim = self._sessions[0].get_outputs()[0].shape[1]
-
-    def embed(self, style):
-        """See the module."""
-        return self._sessions[0].run(None, {"style": style})[0]
-
-    def transfer(self, content, embedding):
-        """See the module."""
-        return self._sessions[1].run(None, {"content": content, "embedding": embedding})[0]
+    predictor, transfer = map(read, files)
+    size = predictor.get_outputs()[0].shape[1]
+    return ExportedNetworks(
+        "onnxruntime", size, lambda inputs: predictor.run(None, inputs)[0], lambda inputs: transfer.run(None, inputs)[0]
+    )
 
 
-class OpenVINONetworks:
+def open_openvino(files, precision="float32") -> ExportedNetworks:
     """A pair of ONNX files run by OpenVINO on the CPU.
 
     Args:
-        predictor, transfer: the files.
+        files: predictor and transfer network.
         precision: float32, bfloat16 or float16 inside; results are float32.
 
     Raises:
         UserError: a file is not ONNX.
     """
+    import openvino
 
-    name = "openvino"
+    core = openvino.Core()
+    hint = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}[precision]
+    settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
 
-    def __init__(self, predictor, transfer, precision="float32"):
-        import openvino
+    def read(path):
+        try:
+            return core.compile_model(str(path), "CPU", settings)
+        except RuntimeError as error:
+            raise UserError(f"checkpoint {path}: OpenVINO can't read it: {_first_line(error)}") from None
 
-        core = openvino.Core()
-        hint = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}[precision]
-        settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
-        self._networks = []
-        for path in (predictor, transfer):
-            try:
-                self._networks.append(core.compile_model(str(path), "CPU", settings))
-            except RuntimeError as error:
-                raise UserError(f"checkpoint {path}: OpenVINO can't read it: {_first_line(error)}") from None
-        self.embedding_dim = self._networks[0].output(0).partial_shape[1].get_length()
+    predictor, transfer = map(read, files)
+    size = predictor.output(0).partial_shape[1].get_length()
+    return ExportedNetworks("openvino", size, lambda inputs: predictor(inputs)[0], lambda inputs: transfer(inputs)[0])
 
-    def embed(self, style):
-        """See the module."""
-        return self._networks[0]({"style": style})[0]
 
-    def transfer(self, content, embedding):
-        """See the module."""
-        return self._networks[1]({"content": content, "embedding": embedding})[0]
+def open_mindir(files) -> ExportedNetworks:
+    """A pair of MindIR files, predictor and transfer network, run by MindSpore.
+
+    Raises:
+        UserError: the JSON that export.py writes beside a file is missing.
+    """
+    import mindspore as ms
+
+    def read(path):
+        cell = ms.nn.GraphCell(ms.load(str(path)))
+        return lambda inputs: cell(*map(ms.Tensor, inputs.values())).asnumpy()
+
+    return ExportedNetworks("mindir", embedding_size(files[1]), *map(read, files))
 
 
 def _first_line(error) -> str:
@@ -202,13 +232,9 @@ def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss=None, ru
         networks = MindSporeNetworks.load(find_checkpoint(checkpoint), inception_ckpt, loss)
         apply_precision(networks.model, precision)
         return networks
-    predictor, transfer = find_parts(checkpoint, SUFFIXES[engine])
+    files = find_parts(checkpoint, SUFFIXES[engine])
     if engine == "openvino":
-        return OpenVINONetworks(predictor, transfer, precision)
+        return open_openvino(files, precision)
     if precision != "float32":
         raise UserError(f"option precision: found {precision}, which {engine} does not choose; use --engine openvino")
-    if engine == "onnxruntime":
-        return OnnxRuntimeNetworks(predictor, transfer, device)
-    from src.stylize.mindspore_networks import MindIRNetworks
-
-    return MindIRNetworks(predictor, transfer, embedding_size(transfer))
+    return open_onnxruntime(files, device) if engine == "onnxruntime" else open_mindir(files)

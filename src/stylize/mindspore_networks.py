@@ -1,9 +1,9 @@
-"""The two networks run by MindSpore, from a checkpoint, a model in memory or a pair of MindIR files."""
+"""The two networks run by MindSpore, from a checkpoint or a model in memory."""
 
 from pathlib import Path
 
 import mindspore as ms
-from mindspore import Tensor, nn
+from mindspore import Tensor
 
 from src.errors import UserError
 from src.models.factory import create_loss_network
@@ -57,27 +57,4 @@ class MindSporeNetworks:
 
     def transfer(self, content, embedding):
         """content float32 (1, 3, H, W) in [0, 1], embedding (1, embedding_dim). Returns the pastiche like content."""
-        return self._transfer(Tensor(content), Tensor(embedding)).asnumpy()
-
-
-class MindIRNetworks:
-    """A pair of MindIR files that `export.py --dynamic --parts predictor` and `--parts transfer` wrote.
-
-    Args:
-        predictor, transfer: the two files.
-        embedding_dim: numbers in an embedding.
-    """
-
-    name = "mindir"
-
-    def __init__(self, predictor, transfer, embedding_dim):
-        self.embedding_dim = embedding_dim
-        self._predictor, self._transfer = (nn.GraphCell(ms.load(str(path))) for path in (predictor, transfer))
-
-    def embed(self, style):
-        """See `MindSporeNetworks.embed`."""
-        return self._predictor(Tensor(style)).asnumpy()
-
-    def transfer(self, content, embedding):
-        """See `MindSporeNetworks.transfer`."""
         return self._transfer(Tensor(content), Tensor(embedding)).asnumpy()

@@ -63,6 +63,25 @@ class Grid:
         return self._canvas
 
 
+def draw_grid(contents, styles, stylizer) -> np.ndarray:
+    """The grid, uint8 (H, W, 3), of every content with every style, lists of uint8 images, by a `Stylizer`."""
+    grid = Grid(len(contents), len(styles))
+    for i, content in enumerate(contents):
+        grid.put_content(i, content)
+    for j, style in enumerate(styles):
+        grid.put_style(j, style)
+        embedding = stylizer.embed(style)
+        for i, content in enumerate(contents):
+            grid.put(i, j, stylizer.stylize(content, embedding))
+    return grid.image()
+
+
+def evenly_spaced(items, wanted) -> list:
+    """At most `wanted` of the items of a list, the first and the last among them."""
+    places = np.linspace(0, len(items) - 1, min(wanted, len(items))).round().astype(int)
+    return [items[i] for i in places]
+
+
 def strip(frames) -> np.ndarray:
     """Frames uint8 (H, W, 3) of one size side by side, reduced until none is longer than 512 px."""
     height, width = frames[0].shape[:2]

@@ -1,11 +1,11 @@
 """What a training run leaves in its output folder, and how it goes on from there.
 
-    options.yaml                  every option of the run
-    losses.csv                    every loss term of every step
-    losses.png                    their curves, at the end
-    grids/step_00001000.png       fixed test pairs
-    checkpoints/step_00001000.ckpt         the model (averaged weights when ema_decay is set)
-    checkpoints/step_00001000.state.ckpt   what resuming needs beside: raw weights, optimiser, loss scale, step, seed
+options.yaml                  every option of the run
+losses.csv                    every loss term of every step
+losses.png                    their curves, at the end
+grids/step_00001000.png       fixed test pairs
+checkpoints/step_00001000.ckpt         the model (averaged weights when ema_decay is set)
+checkpoints/step_00001000.state.ckpt   what resuming needs beside: raw weights, optimiser, loss scale, step, seed
 """
 
 import re

@@ -34,7 +34,8 @@ class TrainOneStep(nn.Cell):
         if ema_decay > 0:
             self.averages = ParameterTuple(
                 # copied: asnumpy may share the weight's memory, and then the first update would move both
-                Parameter(p.asnumpy().copy(), name=f"average.{p.name}", requires_grad=False) for p in self.weights
+                Parameter(p.asnumpy().copy(), name=f"average.{p.name}", requires_grad=False)
+                for p in self.weights
             )
             self.averaged_steps = Parameter(Tensor(0, ms.float32), name="averaged_steps", requires_grad=False)
         self.set_train()
