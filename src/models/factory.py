@@ -89,6 +89,11 @@ def create_loss_network(loss, search_dir="", taps=None):
     else:
         cell = VGG(19 if loss.loss_network == "vgg19" else 16, taps, loss.pooling, weights.bias)
     load_loss_network_weights(weights, cell)
+    return frozen(cell)
+
+
+def frozen(cell):
+    """The cell, in evaluation mode and with no parameter to train."""
     cell.set_train(False)
     for parameter in cell.get_parameters():
         parameter.requires_grad = False

@@ -142,9 +142,13 @@ class StatisticsPredictor(StatisticsEmbedding):
         """Sets the loss network whose outputs are `STATISTICS_TAPS`; a tuple keeps it out of the parameters."""
         self.loss_network = (loss_network,)
 
+    def own_statistics(self, style):
+        """style (N, 3, H, W) to the statistics of the loss network's features (N, 2 * channels)."""
+        return channel_statistics(self.loss_network[0](style))
+
     def standard_statistics(self, style):
-        """style (N, 3, H, W) to standardised statistics (N, 2 * channels) of the loss network's features."""
-        return self.clipped(channel_statistics(self.loss_network[0](style)))
+        """style (N, 3, H, W) to those statistics, standardised (N, 2 * channels)."""
+        return self.clipped(self.own_statistics(style))
 
     def clipped(self, statistics):
         """Raw statistics (N, 2 * channels) to standardised ones between -5 and 5."""

@@ -9,8 +9,8 @@ from mindspore import nn
 
 from src.config import to_dict
 from src.errors import UserError
-from src.models.factory import create_loss_network, create_model
-from src.models.style_prediction import STATISTICS_TAPS, CompactPredictor, StatisticsPredictor, channel_statistics
+from src.models.factory import create_loss_network, create_model, frozen
+from src.models.style_prediction import STATISTICS_TAPS, CompactPredictor, StatisticsEmbedding, StatisticsPredictor
 from src.runtime import apply_precision, gradient_reducer
 from src.training.muon import Muon
 from src.training.objectives import Distillation, Stylization, loss_taps
@@ -39,11 +39,16 @@ def build_model(network, loss, train):
 
     Of a checkpoint with another predictor only the style transfer network is taken.
 
+    A statistics predictor gets its loss network.
+
     Raises:
-        UserError: no such checkpoint, or one of another network; no inceptionv3.ckpt where one is needed.
+        UserError: no such checkpoint, or one of another network; no inceptionv3.ckpt or loss network where one is
+            needed.
     """
     start = starting_checkpoint(train)
     model = create_model(network, loss.loss_network)
+    if network.predictor == "statistics":
+        model.predictor.attach(create_loss_network(loss, weights_folder(train), STATISTICS_TAPS))
     if start:
         loaded = load_model(start)
         _check_same(network, loaded.network, start, ignore=("predictor", "train_inception"))
@@ -99,16 +104,16 @@ def build_objective(options, model, runtime):
         # embeddings mean something to the transfer network that was trained with them, and to no other
         load_into(model.transfer, to_arrays(teacher.transfer), train.distill_from)
         if hint:
-            for name in ("hidden", "dense"):
-                load_into(
-                    getattr(model.predictor, name), to_arrays(getattr(teacher.predictor, name)), train.distill_from
-                )
-    teacher.set_train(False)
-    for parameter in teacher.get_parameters():
-        parameter.requires_grad = False
+            for ours, theirs in _dense_layers(model.predictor, teacher.predictor):
+                load_into(ours, to_arrays(theirs), train.distill_from)
+    frozen(teacher)
     trained = model.trainable_params() if judged else model.predictor.trainable_params()
     objective = Distillation(model, teacher.predictor, stylization, train.distill_weight, train.hint_weight)
     return objective, loss_network, trained
+
+
+def _dense_layers(ours, theirs):
+    return (ours.hidden, theirs.hidden), (ours.dense, theirs.dense)
 
 
 def freeze(model, beginnings):
@@ -155,28 +160,23 @@ def build_step(train, objective, parameters, runtime):
     return TrainOneStep(objective, optimizer, train.clip_norm, train.ema_decay, scale, reducer)
 
 
-def standardise_statistics(model, loss_network, taps, images, image_size):
-    """Sets the center and scale of a predictor that reads statistics from the training styles.
+def standardise_statistics(predictor, images, image_size):
+    """Sets the center and scale of a predictor that reads statistics from the training styles, unless it has them.
 
     Args:
-        model: with a statistics or compact predictor.
-        loss_network: with the feature layers `taps`; not used by a compact predictor.
+        predictor: any style prediction network; those that read no statistics are left alone.
         images: `src.data.dataset.PairedImages`.
         image_size: only for the log.
     """
-    places = [taps.index(t) for t in STATISTICS_TAPS] if isinstance(model.predictor, StatisticsPredictor) else ()
+    if not isinstance(predictor, StatisticsEmbedding) or predictor.standardised:
+        return
     rows, step = [], 0
     wanted = min(STATISTICS_IMAGES, max(images.style_count, 2))
     while sum(map(len, rows)) < wanted:
-        for _, style in images.batches(step, step + 50):
-            if places:
-                features = loss_network(style)
-                rows.append(channel_statistics([features[i] for i in places]).asnumpy())
-            else:
-                rows.append(model.predictor.own_statistics(style).asnumpy())
+        rows += [predictor.own_statistics(style).asnumpy() for _, style in images.batches(step, step + 50)]
         step += 50
     statistics = np.concatenate(rows)
-    model.predictor.standardise_over(statistics)
+    predictor.standardise_over(statistics)
     logger.info("statistics of %d style crops of %d px standardise the predictor", len(statistics), image_size)
 
 

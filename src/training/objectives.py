@@ -104,20 +104,20 @@ class Distillation(nn.Cell):
     def construct(self, content, style, targets):
         images, wanted, statistics, judged = targets
         predictor = self.model.predictor
+        hints = ()
         if self.hint_weight > 0:
             found = predictor.standard_statistics(images)
             embeddings = predictor.embed_standard(found)
-            hint = ops.square(found - statistics).mean()
+            hints = (ops.square(found - statistics).mean(),)
         else:
             embeddings = predictor(images)
         # in the space of gammas and betas, which is where an error shows
         heads = ops.stop_gradient(self.model.transfer.heads.weight).astype(ms.float32).T
         error = ops.square(ops.matmul(embeddings - wanted, heads)).mean()
         error = error / (ops.square(ops.matmul(wanted, heads)).mean() + 1e-8)
-        total, terms = error, (error,)
-        if self.hint_weight > 0:
+        total, terms = error, (error, *hints)
+        for hint in hints:
             total = total + self.hint_weight * hint
-            terms += (hint,)
         if self.stylization is None:
             return total, ops.stack((total, *terms))
         loss, inner = self.stylization.judge(content, embeddings[: style.shape[0]], judged[0], judged[1])

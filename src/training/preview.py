@@ -17,13 +17,12 @@ class Preview:
         model: the model in training; its options are used, its weights come with each call.
         contents, styles: paths; evenly spaced ones of them are taken.
         side: of the square pictures, pixels.
-        statistics_network: the loss network that a statistics predictor reads, or None.
     """
 
-    def __init__(self, model, contents, styles, side, statistics_network=None):
+    def __init__(self, model, contents, styles, side):
         self.model = create_model(model.network, model.loss_network)
-        if statistics_network is not None:
-            self.model.predictor.attach(statistics_network)
+        if model.network.predictor == "statistics":
+            self.model.predictor.attach(*model.predictor.loss_network)
         self.stylizer = Stylizer(networks=MindSporeNetworks(self.model))
         self.contents = [_square(path, side) for path in evenly_spaced(contents, PAIRS)]
         self.styles = [_square(path, side) for path in evenly_spaced(styles, PAIRS)]

@@ -11,19 +11,15 @@ from src.config import to_dict
 from src.data.dataset import PairedImages
 from src.errors import UserError
 from src.files import check_folder
-from src.models.factory import create_loss_network
-from src.models.style_prediction import STATISTICS_TAPS
 from src.training.build import (
     build_model,
     build_objective,
     build_step,
     describe_versions,
     standardise_statistics,
-    weights_folder,
 )
 from src.training.files import CheckpointFolder, model_arrays, model_writer, restore_state, step_parameters
 from src.training.log import LossLog
-from src.training.objectives import loss_taps
 from src.training.preview import Preview
 from src.training.schedule import learning_rates
 from src.weights.native import load_into, read_checkpoint
@@ -75,9 +71,8 @@ def train(options, runtime) -> int:
     checkpoints = CheckpointFolder(output / "checkpoints", setting.keep_checkpoints)
     done = checkpoints.steps()[-1:] if setting.resume else []
     start = done[0] if done else 0
-    if not getattr(model.predictor, "standardised", True) and not start:
-        taps = loss_taps(options.loss, "statistics")
-        standardise_statistics(model, loss_network, taps, images, options.data.image_size)
+    if not start:
+        standardise_statistics(model.predictor, images, options.data.image_size)
     step_cell = build_step(setting, objective, parameters, runtime)
     if start:
         _resume(checkpoints, start, model, step_cell, runtime, images, options)
@@ -96,10 +91,7 @@ def train(options, runtime) -> int:
         output.mkdir(parents=True, exist_ok=True)
         (output / "options.yaml").write_text(yaml.safe_dump({n: to_dict(o) for n, o in vars(options).items()}))
         log = LossLog(output / "losses.csv", objective.names, start, setting.steps, setting.summary)
-        statistics_network = None
-        if model.network.predictor == "statistics":
-            statistics_network = create_loss_network(options.loss, weights_folder(setting), STATISTICS_TAPS)
-        preview = Preview(model, *images.all_files(), options.data.image_size, statistics_network)
+        preview = Preview(model, *images.all_files(), options.data.image_size)
 
     def save(step):
         state = {name: p.asnumpy() for name, p in step_parameters(step_cell).items()}
