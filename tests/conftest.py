@@ -114,7 +114,7 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def loss_weights(tmp_path_factory):
     """A folder with a loss network of the distilled network's shape and random weights."""
-    from src.models.vgg import CHANNELS, DISTILLED_BLOCKS, DISTILLED_CHANNELS, layer_names
+    from src.models.shapes import CHANNELS, DISTILLED_BLOCKS, DISTILLED_CHANNELS, layer_names
 
     rng, arrays, inputs = np.random.default_rng(0), {}, 3
     for name in layer_names(DISTILLED_BLOCKS):

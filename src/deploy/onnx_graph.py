@@ -18,9 +18,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from src.errors import UserError
 from src.models.factory import StylizationModel
-from src.models.inception_v3 import MIXED, AveragePool, ConvNorm, InceptionV3, MaxPool, Mixed
+from src.models.inception_v3 import AveragePool, ConvNorm, InceptionV3, MaxPool, Mixed
 from src.models.layers import Convolution, ImageConvolution, Upsample2x
 from src.models.normalization import EPSILON, InstanceNorm
+from src.models.shapes import MIXED
 from src.models.style_prediction import CompactPredictor, InceptionPredictor
 from src.models.style_transfer import (
     RESIDUAL_BLOCKS,

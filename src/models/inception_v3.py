@@ -4,58 +4,11 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
+from src.models.shapes import MIXED, STEM
 from src.models.vgg import IMAGENET_MEAN, IMAGENET_STD
 
 EPSILON = 1e-3
 OUT_CHANNELS = 768
-
-# (name, output channels, kernel, stride, border); a "max" row pools 3x3 with stride 2
-STEM = (
-    ("Conv2d_1a", 32, 3, 2, 0),
-    ("Conv2d_2a", 32, 3, 1, 0),
-    ("Conv2d_2b", 64, 3, 1, 1),
-    ("max", 64, 3, 2, 0),
-    ("Conv2d_3b", 80, 1, 1, 0),
-    ("Conv2d_4a", 192, 3, 1, 0),
-    ("max", 192, 3, 2, 0),
-)
-
-
-def _mixed_5(pool):
-    return {
-        "branch0": ((64, 1),),
-        "branch1": ((48, 1), (64, 5)),
-        "branch2": ((64, 1), (96, 3), (96, 3)),
-        "branch_pool": ("average", (pool, 1)),
-    }
-
-
-def _mixed_6(channels):
-    wide, tall = (1, 7), (7, 1)
-    return {
-        "branch0": ((192, 1),),
-        "branch1": ((channels, 1), (channels, wide), (192, tall)),
-        "branch2": ((channels, 1), (channels, tall), (channels, wide), (channels, tall), (192, wide)),
-        "branch_pool": ("average", (192, 1)),
-    }
-
-
-# block: branches side by side, joined along the channels; a branch is layers one after another, (channels, kernel) or
-# (channels, kernel, stride), or a 3x3 pool: "average" with stride 1, "max" with stride 2
-MIXED = {
-    "Mixed_5b": _mixed_5(32),
-    "Mixed_5c": _mixed_5(64),
-    "Mixed_5d": _mixed_5(64),
-    "Mixed_6a": {
-        "branch0": ((384, 3, 2),),
-        "branch1": ((64, 1), (96, 3), (96, 3, 2)),
-        "branch_pool": ("max",),
-    },
-    "Mixed_6b": _mixed_6(128),
-    "Mixed_6c": _mixed_6(160),
-    "Mixed_6d": _mixed_6(160),
-    "Mixed_6e": _mixed_6(192),
-}
 
 
 class ConvNorm(nn.Cell):

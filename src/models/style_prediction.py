@@ -8,7 +8,7 @@ import numpy as np
 from mindspore import Parameter, nn, ops
 
 from src.models.inception_v3 import InceptionV3
-from src.models.vgg import CHANNELS, DISTILLED_CHANNELS
+from src.models.shapes import CHANNELS, COMPACT_DEPTHS, DISTILLED_CHANNELS
 
 STATISTICS_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 MIXED_6E_CHANNELS = 768
@@ -87,12 +87,11 @@ class CompactPredictor(StatisticsEmbedding):
     """
 
     CHANNELS = DISTILLED_CHANNELS
-    DEPTHS = (1, 2, 2, 3, 3)
 
     def __init__(self, embedding_dim):
         super().__init__(self.CHANNELS, embedding_dim)
         stages, in_channels = [], 3
-        for position, (channels, depth) in enumerate(zip(self.CHANNELS, self.DEPTHS, strict=True)):
+        for position, (channels, depth) in enumerate(zip(self.CHANNELS, COMPACT_DEPTHS, strict=True)):
             layers = []
             for i in range(depth):
                 stride = 2 if position and not i else 1

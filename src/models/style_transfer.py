@@ -5,13 +5,7 @@ from mindspore import nn, ops
 
 from src.models.layers import Convolution, ImageConvolution, Upsample2x
 from src.models.normalization import InstanceNorm
-
-RESIDUAL_BLOCKS = 5
-
-
-def layer_channels(width):
-    """Channels of the three contract layers and of the residual blocks (the last of the three), at a width."""
-    return tuple(max(1, round(c * width)) for c in (32, 64, 128))
+from src.models.shapes import RESIDUAL_BLOCKS, layer_channels
 
 
 class ContractLayer(nn.Cell):

@@ -6,18 +6,10 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
 from src.errors import UserError
+from src.models.shapes import BLOCKS, CHANNELS, DISTILLED_BLOCKS, DISTILLED_CHANNELS, layer_names
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
-CHANNELS = (64, 128, 256, 512, 512)
-DISTILLED_BLOCKS = (2, 2, 4, 4, 1)
-DISTILLED_CHANNELS = (16, 32, 64, 128, 128)
-
-
-def layer_names(blocks):
-    """Names of the convolutions after which a feature layer exists, in order: "1_1", "1_2", "2_1", ..."""
-    return [f"{b}_{i}" for b, count in enumerate(blocks, 1) for i in range(1, count + 1)]
 
 
 def check_taps(taps, names, network):

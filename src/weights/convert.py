@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from src.errors import UserError
-from src.models.inception_v3 import MIXED, STEM
-from src.models.vgg import BLOCKS, CHANNELS, IMAGENET_MEAN, IMAGENET_STD, layer_names
+from src.models.shapes import BLOCKS, CHANNELS, MIXED, STEM, layer_names
+from src.models.vgg import IMAGENET_MEAN, IMAGENET_STD
 from src.weights.modelzoo import inception_shapes, take, vgg_index
 from src.weights.native import save_checkpoint
 from src.weights.torch_file import read_torch_file

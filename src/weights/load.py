@@ -11,7 +11,7 @@ import numpy as np
 from src.config import defaults
 from src.errors import UserError
 from src.models.factory import StylizationModel, create_model
-from src.models.vgg import CHANNELS
+from src.models.shapes import CHANNELS
 from src.weights import modelzoo
 from src.weights.modelzoo import take
 from src.weights.native import load_into, read_checkpoint

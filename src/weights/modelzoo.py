@@ -11,9 +11,8 @@ import numpy as np
 
 from src.config import ROOT, defaults, to_dict
 from src.errors import UserError
-from src.models.inception_v3 import MIXED, STEM
-from src.models.style_transfer import RESIDUAL_BLOCKS
-from src.models.vgg import BLOCKS, CHANNELS, IMAGENET_MEAN, IMAGENET_STD, layer_names
+from src.models.shapes import BLOCKS, CHANNELS, MIXED, RESIDUAL_BLOCKS, STEM, layer_names
+from src.models.vgg import IMAGENET_MEAN, IMAGENET_STD
 from src.weights.native import save_checkpoint
 
 CONFIG = ROOT / "configs" / "modelzoo.yaml"

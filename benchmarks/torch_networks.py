@@ -1,0 +1,249 @@
+"""The same networks and training step in PyTorch, eager, as someone who knows PyTorch would write them.
+
+Modules and parameters bear this project's names, so that they take its weights. Padding, normalisation and enlargement
+are PyTorch's own kernels. Needs requirements-benchmark.txt; imports no MindSpore.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from src.models.shapes import (
+    BLOCKS,
+    CHANNELS,
+    COMPACT_DEPTHS,
+    DISTILLED_BLOCKS,
+    DISTILLED_CHANNELS,
+    MIXED,
+    RESIDUAL_BLOCKS,
+    STEM,
+    layer_channels,
+    layer_names,
+)
+
+
+def convolution(network, inputs, outputs, kernel, stride=1):
+    """A convolution of the transfer network that keeps the size, or divides it by its stride."""
+    mode = "reflect" if network.padding == "reflect" else "zeros"
+    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=network.conv_bias, padding_mode=mode)
+
+
+class Norm(nn.Module):
+    """Instance norm with its own or the style's gamma and beta, by the kernel of batch normalization."""
+
+    def __init__(self, channels, affine):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(channels)) if affine else None
+        self.beta = nn.Parameter(torch.zeros(channels)) if affine else None
+
+    def forward(self, x, gamma=None, beta=None):
+        n, c, h, w = x.shape
+        if gamma is None:
+            gamma, beta = self.gamma.expand(n, c), self.beta.expand(n, c)
+        elif self.gamma is not None:
+            gamma, beta = gamma * self.gamma, gamma * self.beta + beta
+        flat = x.reshape(1, n * c, h, w)
+        return functional.batch_norm(flat, None, None, gamma.reshape(-1), beta.reshape(-1), True).reshape(x.shape)
+
+
+class Layer(nn.Module):
+    """Convolution and norm."""
+
+    def __init__(self, network, inputs, outputs, kernel, stride=1, affine=True):
+        super().__init__()
+        self.conv = convolution(network, inputs, outputs, kernel, stride)
+        self.norm = Norm(outputs, affine)
+
+    def forward(self, x, *style):
+        return self.norm(self.conv(x), *style)
+
+
+class Residual(nn.Module):
+    """Two convolutions with norms, added to their input."""
+
+    def __init__(self, network, channels):
+        super().__init__()
+        self.conv1, self.conv2 = (convolution(network, channels, channels, 3) for _ in range(2))
+        self.norm1, self.norm2 = (Norm(channels, network.norm_affine) for _ in range(2))
+
+    def forward(self, x, first, second):
+        y = functional.relu(self.norm1(self.conv1(x), *first))
+        return x + self.norm2(self.conv2(y), *second)
+
+
+class Transfer(nn.Module):
+    """Style transfer network of `src.config.NetworkConfig`, by which it goes."""
+
+    def __init__(self, network):
+        super().__init__()
+        c1, c2, c3 = layer_channels(network.width)
+        self.tanh, self.upsampling = network.output == "tanh", network.upsampling
+        affine = network.norm_affine
+        self.contract1 = Layer(network, 3, c1, 9)
+        self.contract2 = Layer(network, c1, c2, 3, 2)
+        self.contract3 = Layer(network, c2, c3, 3, 2)
+        for i in range(1, RESIDUAL_BLOCKS + 1):
+            self.add_module(f"residual{i}", Residual(network, c3))
+        self.upsample1 = Layer(network, c3, c2, 3, affine=affine)
+        self.upsample2 = Layer(network, c2, c1, 3, affine=affine)
+        self.output = Layer(network, c1, 3, 9, affine=affine)
+        self.sizes = [c3] * (2 * RESIDUAL_BLOCKS) + [c2, c1, 3]
+        self.heads = nn.Linear(network.embedding_dim, 2 * sum(self.sizes))
+
+    def forward(self, content, embedding):
+        gammas, betas = self.heads(embedding).chunk(2, 1)
+        style = list(zip(gammas.split(self.sizes, 1), betas.split(self.sizes, 1), strict=True))
+        x = content * 2 - 1 if self.tanh else content
+        for layer in (self.contract1, self.contract2, self.contract3):
+            x = functional.relu(layer(x))
+        for i in range(RESIDUAL_BLOCKS):
+            x = getattr(self, f"residual{i + 1}")(x, style[2 * i], style[2 * i + 1])
+        for layer, own in zip((self.upsample1, self.upsample2), style[-3:-1], strict=True):
+            x = functional.relu(layer(functional.interpolate(x, scale_factor=2, mode=self.upsampling), *own))
+        x = self.output(x, *style[-1])
+        return torch.sigmoid(2 * x if self.tanh else x)
+
+
+class CompactPredictor(nn.Module):
+    """Compact style prediction network."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.stages, inputs = nn.ModuleList(), 3
+        for position, (channels, depth) in enumerate(zip(DISTILLED_CHANNELS, COMPACT_DEPTHS, strict=True)):
+            layers = []
+            for i in range(depth):
+                layers += [nn.Conv2d(inputs, channels, 3, 2 if position and not i else 1, 1), nn.ReLU()]
+                inputs = channels
+            self.stages.append(nn.Sequential(*layers))
+        count = 2 * sum(DISTILLED_CHANNELS)
+        self.center, self.scale = nn.Parameter(torch.zeros(count)), nn.Parameter(torch.ones(count))
+        self.translate = nn.Linear(count, count)
+        self.hidden = nn.Linear(count, 256)
+        self.dense = nn.Linear(256, network.embedding_dim)
+
+    def forward(self, style):
+        x, rows = style * 2 - 1, []
+        for stage in self.stages:
+            x = stage(x)
+            variance, mean = torch.var_mean(x, (2, 3), unbiased=False)
+            rows += [mean, torch.sqrt(variance + 1e-6)]
+        x = self.translate((torch.cat(rows, 1) - self.center) / self.scale)
+        return self.dense(functional.relu(self.hidden(x)))
+
+
+class ConvNorm(nn.Module):
+    """Inception's convolution, batch norm with stored statistics, ReLU."""
+
+    def __init__(self, inputs, outputs, kernel, stride=1, padding="same"):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        self.bn = nn.BatchNorm2d(outputs, eps=1e-3)
+
+    def forward(self, x):
+        return functional.relu(self.bn(self.conv(x)), inplace=True)
+
+
+class Mixed(nn.Module):
+    """An Inception block."""
+
+    def __init__(self, inputs, branches):
+        super().__init__()
+        self.branches, self.outputs = nn.ModuleList(), 0
+        for layers in branches.values():
+            channels, cells = inputs, []
+            for layer in layers:
+                if layer == "average":
+                    cells.append(nn.AvgPool2d(3, 1, 1, count_include_pad=False))
+                elif layer == "max":
+                    cells.append(nn.MaxPool2d(3, 2))
+                else:
+                    size, kernel, stride = layer if len(layer) == 3 else (*layer, 1)
+                    cells.append(ConvNorm(channels, size, kernel, stride, 0 if stride == 2 else "same"))
+                    channels = size
+            self.branches.append(nn.Sequential(*cells))
+            self.outputs += channels
+
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self.branches], 1)
+
+
+class InceptionPredictor(nn.Module):
+    """Inception-v3 to Mixed_6e, mean over space, a dense layer; in evaluation mode always."""
+
+    def __init__(self, network):
+        super().__init__()
+        layers, channels = [], 3
+        for name, outputs, kernel, stride, border in STEM:
+            layers.append(nn.MaxPool2d(3, 2) if name == "max" else ConvNorm(channels, outputs, kernel, stride, border))
+            channels = outputs
+        for branches in MIXED.values():
+            layers.append(Mixed(channels, branches))
+            channels = layers[-1].outputs
+        self.inception = nn.Sequential(*layers).eval().requires_grad_(False)
+        self.dense = nn.Linear(channels, network.embedding_dim)
+
+    def forward(self, style):
+        return self.dense(self.inception((style - 0.45) / 0.225).mean((2, 3)))
+
+
+PREDICTORS = {"compact": CompactPredictor, "inception_v3": InceptionPredictor}
+
+
+class LossNetwork(nn.Module):
+    """VGG-16, VGG-19 or the distilled VGG-19 with random weights, cut after the deepest feature layer of a loss."""
+
+    def __init__(self, loss):
+        super().__init__()
+        distilled = loss.loss_network == "distilled_vgg19"
+        blocks = DISTILLED_BLOCKS if distilled else BLOCKS[int(loss.loss_network[3:])]
+        channels = DISTILLED_CHANNELS if distilled else CHANNELS
+        self.taps = {tap[4:] for tap in (*loss.style_taps, *loss.content_taps)}
+        names = layer_names(blocks)
+        self.layers, inputs = nn.ModuleDict(), 3
+        for name in names[: max(map(names.index, self.taps)) + 1]:
+            outputs = channels[int(name[0]) - 1]
+            self.layers[name] = nn.Conv2d(inputs, outputs, 3, padding=1).requires_grad_(False)
+            inputs = outputs
+        average = loss.pooling == "average" and not distilled
+        self.pool = functional.avg_pool2d if average else functional.max_pool2d
+
+    def forward(self, x):
+        found = {}
+        for name, layer in self.layers.items():
+            if name.endswith("_1") and name != "1_1":
+                x = self.pool(x, 2)
+            x = functional.relu(layer(x))
+            if name in self.taps:
+                found["relu" + name] = x
+        return found
+
+
+def gram(x):
+    """Gram matrices of features (N, C, h, w)."""
+    flat = x.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+class Training:
+    """A training step: predictor (its body frozen when Inception), transfer network, losses, Adam."""
+
+    def __init__(self, network, loss):
+        self.loss, self.features = loss, LossNetwork(loss)
+        self.predictor, self.transfer = PREDICTORS[network.predictor](network), Transfer(network)
+        trained = [p for part in (self.predictor, self.transfer) for p in part.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(trained, lr=1e-4)
+
+    def __call__(self, content, style):
+        """content, style: float32 arrays (N, 3, H, W) in [0, 1]."""
+        content, style = torch.from_numpy(content), torch.from_numpy(style)
+        with torch.no_grad():
+            of_content, of_style = self.features(content), self.features(style)
+        found = self.features(self.transfer(content, self.predictor(style)))
+        total = sum(w * functional.mse_loss(found[t], of_content[t]) for t, w in self.loss.content_taps.items())
+        for tap, weight in self.loss.style_taps.items():
+            total = total + weight * functional.mse_loss(gram(found[tap]), gram(of_style[tap]))
+        self.optimizer.zero_grad()
+        total.backward()
+        self.optimizer.step()
+        return total.item()
