@@ -68,6 +68,23 @@ def paint(rng, canvas, scene, angle, count, length, width, jitter=14.0, bristles
     return canvas
 
 
+def overlay(scene, angle, mask, colour, direction):
+    """Puts a thing into a scene where `mask` (H, W) holds: its colour and the direction of the strokes on it.
+
+    Both are arrays over the whole scene or one value; scene (H, W, 3) and angle (H, W) are drawn on.
+    """
+    np.copyto(scene, colour, where=mask[..., None])
+    np.copyto(angle, direction, where=mask)
+
+
+def paint_layers(rng, scene, angle, layers, **style):
+    """The scene under several layers of strokes, each (count, length, width); `style` as in `paint`."""
+    canvas = scene.copy()
+    for count, length, width in layers:
+        paint(rng, canvas, scene, angle, count, length, width, **style)
+    return canvas
+
+
 def draw_line(canvas, points, colour, thickness):
     """A line through points (n, 2) of x, y, antialiased by the scaling at the end."""
     fixed = np.round(points * 16).astype(np.int32)

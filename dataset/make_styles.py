@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from brushes import axes, colours, draw_line, fill, gradient, noise, paint, paper
+from brushes import axes, colours, draw_line, fill, gradient, noise, overlay, paint, paint_layers, paper
 
 SCALE = 2  # drawn at twice the size: scaling down is the only antialiasing that all techniques share
 
@@ -21,7 +21,7 @@ def swirling_night(rng, shape):
     y, x = axes(shape)
     ratio = shape[1] / shape[0]
     angle_x, angle_y = np.ones(shape, np.float32), 0.35 * np.sin(x * 7)
-    sky = gradient(colours("0b1c4f", "16418f", "2f6fb5", "7fb2cf"), y * 1.15 + 0.13 * noise(rng, shape, 130))
+    scene = gradient(colours("0b1c4f", "16418f", "2f6fb5", "7fb2cf"), y * 1.15 + 0.13 * noise(rng, shape, 130))
     stars = [
         (0.17, 0.84, 0.13),
         (0.36, 0.44, 0.16),
@@ -38,20 +38,15 @@ def swirling_night(rng, shape):
         angle_x, angle_y = angle_x - pull * dy / distance, angle_y + pull * dx / distance
         rings = 0.5 + 0.5 * np.cos(distance / radius * 7.5)
         glow = np.clip(np.exp(-((distance / radius) ** 2) * 1.5) * (0.75 + 0.35 * rings), 0, 1)[..., None]
-        sky = sky * (1 - glow) + gradient(colours("d9a521", "f2d13c", "fff3b0"), glow[..., 0]) * glow
+        scene = scene * (1 - glow) + gradient(colours("d9a521", "f2d13c", "fff3b0"), glow[..., 0]) * glow
     angle = np.arctan2(angle_y, angle_x)
     hills = 0.67 + 0.05 * np.sin(x * 6 + 1) + 0.03 * np.sin(x * 15)
     ground = gradient(colours("1f3b4d", "2c6e63", "7d8f3c", "c9a53a"), 0.5 + 0.3 * noise(rng, shape, 60) - (y - hills))
-    below = y > hills
-    scene = np.where(below[..., None], ground, sky)
-    angle = np.where(below, 0.5 * np.cos(x * 6 + 1) + 0.3 * noise(rng, shape, 80), angle)
+    overlay(scene, angle, y > hills, ground, 0.5 * np.cos(x * 6 + 1) + 0.3 * noise(rng, shape, 80))
     tree = np.abs(x - 0.1 - 0.02 * np.sin(y * 22)) < 0.085 * np.clip((y - 0.12) * 1.5, 0, 1)
-    scene[tree] = gradient(colours("0d1a14", "1d3a25", "4b4a1c"), 0.5 + 0.35 * noise(rng, shape, 24))[tree]
-    angle[tree] = np.pi / 2 + (0.5 * np.sin(y * 30 + x * 40))[tree]
-    canvas = scene.copy()
-    for count, length, width in ((2200, 90, 22), (5200, 60, 13), (5200, 42, 9)):
-        paint(rng, canvas, scene, angle, count, length, width, jitter=15, contrast=38)
-    return canvas
+    bark = gradient(colours("0d1a14", "1d3a25", "4b4a1c"), 0.5 + 0.35 * noise(rng, shape, 24))
+    overlay(scene, angle, tree, bark, np.pi / 2 + 0.5 * np.sin(y * 30 + x * 40))
+    return paint_layers(rng, scene, angle, ((2200, 90, 22), (5200, 60, 13), (5200, 42, 9)), jitter=15, contrast=38)
 
 
 def burning_sky(rng, shape):
@@ -60,22 +55,17 @@ def burning_sky(rng, shape):
     wave = 0.05 * np.sin(x * 7 + y * 5) + 0.03 * np.sin(x * 17 - y * 9)
     bands = y + wave + 0.015 * noise(rng, shape, 80)
     stripes = 0.16 * np.sin(bands * 60)
-    sky = gradient(colours("7d1416", "d8401f", "f08a24", "f6c244", "e0571f"), bands * 2.1 + stripes)
+    scene = gradient(colours("7d1416", "d8401f", "f08a24", "f6c244", "e0571f"), bands * 2.1 + stripes)
     shore = 0.46 + 0.35 * (x - 0.55) ** 2 + 0.3 * wave
     curl = np.hypot((x - 0.72) * 1.2, y - 0.72)
     sea = gradient(colours("0c2430", "17495c", "3f7f86", "c8a25a"), 0.42 + 0.4 * np.sin(curl * 34 + 6 * wave))
-    below = y > shore
-    scene = np.where(below[..., None], sea, sky)
     slope = np.arctan2(np.gradient(bands, axis=0), -np.gradient(bands, axis=1)) - np.pi / 2
     turn = np.arctan2(y - 0.72, (x - 0.72) * 1.2) + np.pi / 2
-    angle = np.where(below, turn, -slope)
-    pier = (y > 0.52 + 0.75 * x) & (x < 0.6)
-    scene[pier] = gradient(colours("2b1410", "7a3b1d", "c57f3c"), 0.5 + 0.5 * np.sin((y - 0.75 * x) * 70))[pier]
-    angle[pier] = np.arctan2(0.75, 1.0)
-    canvas = scene.copy()
-    for count, length, width in ((1700, 190, 22), (3400, 140, 13), (2600, 110, 8)):
-        paint(rng, canvas, scene, angle, count, length, width, jitter=17, contrast=34)
-    return canvas
+    angle = -slope
+    overlay(scene, angle, y > shore, sea, turn)
+    planks = gradient(colours("2b1410", "7a3b1d", "c57f3c"), 0.5 + 0.5 * np.sin((y - 0.75 * x) * 70))
+    overlay(scene, angle, (y > 0.52 + 0.75 * x) & (x < 0.6), planks, np.arctan2(0.75, 1.0))
+    return paint_layers(rng, scene, angle, ((1700, 190, 22), (3400, 140, 13), (2600, 110, 8)), jitter=17, contrast=34)
 
 
 def coloured_dots(rng, shape):
