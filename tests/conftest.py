@@ -132,3 +132,31 @@ def loss_weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     np.savez(folder / "vgg19_distilled_16x.npz", **arrays)
     return folder
+
+
+@pytest.fixture(scope="module")
+def stylizer(tiny_checkpoint, runtime):
+    """The tiny model's `Stylizer` on MindSpore; each file has its own, as tests count its compilations."""
+    from src.stylize.stylizer import Stylizer
+
+    return Stylizer(tiny_checkpoint, engine="mindspore")
+
+
+@pytest.fixture
+def export_settings(tiny_checkpoint, tmp_path):
+    """Function of options: those of an export of the tiny model to tmp_path/model."""
+    from src.config import defaults
+
+    def make(**options):
+        base = {"ckpt_path": str(tiny_checkpoint), "file_name": str(tmp_path / "model"), "height": 32, "width": 40}
+        return defaults(export={**base, **options})["export"]
+
+    return make
+
+
+@pytest.fixture
+def torch_pickler(monkeypatch):
+    """A pickler that writes tensors as PyTorch does: `fake_torch`."""
+    from torch_files import fake_torch
+
+    return fake_torch(monkeypatch)

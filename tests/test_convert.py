@@ -1,15 +1,9 @@
-"""Other frameworks' files: read without running what is in them, and computing what those frameworks compute."""
-
-import pickle
-import struct
-import sys
-import types
-import zipfile
-from collections import OrderedDict
+"""Other frameworks' networks, converted: they compute what they did there."""
 
 import mindspore as ms
 import numpy as np
 import pytest
+from torch_files import write_pth
 
 from src.errors import UserError
 from src.models.inception_v3 import InceptionV3
@@ -18,7 +12,6 @@ from src.weights.convert import convert, inception_from_torchvision
 from src.weights.load import load_inception, load_loss_network_weights, read_loss_network
 from src.weights.modelzoo import inception_shapes
 from src.weights.native import read_checkpoint
-from src.weights.torch_file import read_torch_file
 
 CHANNELS = {16: [64] * 2 + [128] * 2 + [256] * 3 + [512] * 6, 19: [64] * 2 + [128] * 2 + [256] * 4 + [512] * 8}
 # places of the convolutions in torchvision's `features`
@@ -28,81 +21,6 @@ PLACES = {
 }
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
 STD = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
-
-
-class FakeStorage:
-    """Stands for the class of a storage; `persistent_id` below writes its name as PyTorch does."""
-
-    def __init__(self, key, array):
-        self.key, self.array = key, array
-
-
-@pytest.fixture
-def torch_pickler(monkeypatch):
-    """A pickler that writes tensors as PyTorch does, made from stand-ins of the few names that its files mention."""
-    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-
-    def _rebuild_tensor_v2(*_):
-        raise AssertionError("only written, never called")
-
-    _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
-    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
-    kinds = {"<f4": "FloatStorage", "<i8": "LongStorage", "<f2": "HalfStorage", "<u2": "BFloat16Storage"}
-    for name in kinds.values():
-        setattr(torch, name, type(name, (), {"__module__": "torch"}))
-    torch._utils = utils
-    monkeypatch.setitem(sys.modules, "torch", torch)
-    monkeypatch.setitem(sys.modules, "torch._utils", utils)
-
-    class Tensor:
-        def __init__(self, storage, offset, shape, strides):
-            self.arguments = (storage, offset, shape, strides, False, OrderedDict())
-
-        def __reduce__(self):
-            return _rebuild_tensor_v2, self.arguments
-
-    class Pickler(pickle.Pickler):
-        legacy = False
-
-        def persistent_id(self, value):
-            if isinstance(value, FakeStorage):
-                kind = getattr(torch, kinds[value.array.dtype.str])
-                pid = ("storage", kind, value.key, "cpu", value.array.size)
-                return (*pid, None) if self.legacy else pid
-            return None
-
-    def tensor(key, array, offset=0, shape=None, strides=None):
-        array = np.ascontiguousarray(array)
-        strides = strides or tuple(s // array.itemsize for s in array.strides)
-        return Tensor(FakeStorage(key, array.reshape(-1)), offset, shape or array.shape, strides)
-
-    return types.SimpleNamespace(Pickler=Pickler, tensor=tensor)
-
-
-def write_pth(path, arrays, torch_pickler):
-    """A zip archive, as PyTorch writes since 1.6."""
-    tensors = OrderedDict((n, torch_pickler.tensor(str(i), a)) for i, (n, a) in enumerate(arrays.items()))
-    with zipfile.ZipFile(path, "w") as archive:
-        with archive.open("archive/data.pkl", "w") as stream:
-            torch_pickler.Pickler(stream, protocol=2).dump(tensors)
-        for i, array in enumerate(arrays.values()):
-            archive.writestr(f"archive/data/{i}", np.ascontiguousarray(array).tobytes())
-    return path
-
-
-def write_legacy_pth(path, arrays, torch_pickler):
-    """Pickles one after another and the numbers behind them, as PyTorch wrote before 1.6."""
-    tensors = OrderedDict((n, torch_pickler.tensor(str(i), a)) for i, (n, a) in enumerate(arrays.items()))
-    with path.open("wb") as file:
-        for value in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}):
-            pickle.dump(value, file, protocol=2)
-        pickler = torch_pickler.Pickler(file, protocol=2)
-        pickler.legacy = True
-        pickler.dump(tensors)
-        pickle.dump([str(i) for i in range(len(arrays))], file, protocol=2)
-        for array in arrays.values():
-            file.write(struct.pack("<q", array.size) + np.ascontiguousarray(array).tobytes())
-    return path
 
 
 def random_vgg(depth, layout="features.{place}.{part}"):
@@ -139,82 +57,6 @@ def check_first_features(found, x, weights):
     for feature, (weight, bias) in zip(found, weights, strict=True):
         x = np.maximum(convolve(x, weight, bias, 1), 0)
         np.testing.assert_allclose(feature, x, rtol=1e-4, atol=1e-3 * x.std())
-
-
-@pytest.mark.parametrize("write", [write_pth, write_legacy_pth])
-def test_pth_is_read_without_torch(tmp_path, torch_pickler, write):
-    arrays = {
-        "half": np.arange(6, dtype=np.float16).reshape(2, 3),
-        "float": np.random.default_rng(0).standard_normal((4, 3, 2)).astype(np.float32),
-        "count": np.array([7], np.int64),
-    }
-    found = read_torch_file(write(tmp_path / "file.pth", arrays, torch_pickler))
-    assert list(found) == list(arrays)
-    for name, array in arrays.items():
-        np.testing.assert_array_equal(found[name], array)
-    assert found["half"].dtype == found["float"].dtype == np.float32
-
-
-def write_one(path, tensor, torch_pickler, raw):
-    with zipfile.ZipFile(path, "w") as archive:
-        with archive.open("x/data.pkl", "w") as stream:
-            torch_pickler.Pickler(stream, protocol=2).dump({"state_dict": {"module.t": tensor, "epoch": 3}})
-        archive.writestr("x/data/0", raw.tobytes())
-    return path
-
-
-def test_views_and_bfloat16(tmp_path, torch_pickler):
-    values = np.arange(12, dtype=np.float32)
-    turned = torch_pickler.tensor("0", values, offset=2, shape=(2, 3), strides=(1, 3))
-    found = read_torch_file(write_one(tmp_path / "view.pth", turned, torch_pickler, values))
-    np.testing.assert_array_equal(found["module.t"], [[2, 5, 8], [3, 6, 9]])
-    upper = np.array([0x3FC0, 0xC000], "<u2")  # 1.5 and -2
-    brain = torch_pickler.tensor("0", upper)
-    found = read_torch_file(write_one(tmp_path / "brain.pth", brain, torch_pickler, upper))
-    np.testing.assert_array_equal(found["module.t"], [1.5, -2])
-
-
-def test_tensor_outside_of_its_storage_is_refused(tmp_path, torch_pickler):
-    values = np.arange(4, dtype=np.float32)
-    outside = torch_pickler.tensor("0", values, offset=1, shape=(4,), strides=(1,))
-    with pytest.raises(UserError, match="outside of its storage"):
-        read_torch_file(write_one(tmp_path / "file.pth", outside, torch_pickler, values))
-
-
-def test_pickle_that_runs_something_is_refused_unrun(tmp_path):
-    class Attack:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "proof"), "w"))
-
-    with zipfile.ZipFile(tmp_path / "bad.pth", "w") as archive:
-        archive.writestr("archive/data.pkl", pickle.dumps({"weight": Attack()}, protocol=2))
-    with pytest.raises(UserError, match="open, which a state dict does not need"):
-        read_torch_file(tmp_path / "bad.pth")
-    (tmp_path / "old.pth").write_bytes(pickle.dumps(Attack(), protocol=2))
-    with pytest.raises(UserError, match="open, which a state dict does not need"):
-        read_torch_file(tmp_path / "old.pth")
-    assert not (tmp_path / "proof").exists()
-
-
-@pytest.mark.parametrize("write", [write_pth, write_legacy_pth])
-def test_damaged_pth_is_refused(tmp_path, torch_pickler, write):
-    path = write(tmp_path / "file.pth", {"weight": np.ones((50, 50), np.float32)}, torch_pickler)
-    whole = path.read_bytes()
-    for length in (0, 1, 40, len(whole) // 2, len(whole) - 40):
-        path.write_bytes(whole[:length])
-        with pytest.raises(UserError, match=r"file.pth: .*(damaged|does not need)") as error:
-            read_torch_file(path)
-        assert "\n" not in str(error.value)
-
-
-def test_files_of_torch_itself(tmp_path):
-    torch = pytest.importorskip("torch")
-    state = OrderedDict(a=torch.randn(3, 4).t(), b=torch.nn.Parameter(torch.randn(5)), c=torch.randn(2).half())
-    for new in (True, False):
-        torch.save(state, tmp_path / "file.pth", _use_new_zipfile_serialization=new)
-        found = read_torch_file(tmp_path / "file.pth")
-        for name, tensor in state.items():
-            np.testing.assert_array_equal(found[name], tensor.detach().float().numpy())
 
 
 @pytest.mark.parametrize("depth", [16, 19])

@@ -10,6 +10,7 @@ import pytest
 from src.config import defaults
 from src.errors import UserError
 from src.models.factory import create_model
+from src.models.inception_v3 import InceptionV3
 from src.models.layers import Convolution, ImageConvolution, Upsample2x
 from src.models.normalization import InstanceNorm
 from src.models.style_prediction import CompactPredictor, StatisticsPredictor, channel_statistics
@@ -182,3 +183,9 @@ def test_options_reach_every_layer():
             assert cell.padding == "zero", name
     assert all(c.padding == "reflect" for _, c in reflect.transfer.cells_and_names() if isinstance(c, Convolution))
     assert dataclasses.asdict(reflect.network)["padding"] == "reflect"
+
+
+def test_inception_trains_convolutions_but_no_statistics():
+    assert not InceptionV3().trainable_params()
+    trained = {parameter.name.rsplit(".", 1)[-1] for parameter in InceptionV3(trainable=True).trainable_params()}
+    assert trained == {"weight", "gamma", "beta"}

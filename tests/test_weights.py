@@ -1,0 +1,84 @@
+"""The project's own checkpoints and those of loss networks: loaded, and refused when something is wrong."""
+
+from dataclasses import replace
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from src.config import defaults
+from src.errors import UserError
+from src.models.factory import create_model
+from src.models.vgg import VGG
+from src.weights import modelzoo
+from src.weights.load import load_loss_network_weights, load_model, read_loss_network
+from src.weights.native import save_checkpoint
+
+
+def test_own_checkpoint_says_which_network_it_is_of(tmp_path):
+    network = defaults(network={"predictor": "compact", "width": 0.25, "output": "tanh"})["network"]
+    written = create_model(network)
+    save_checkpoint(tmp_path / "own.ckpt", written, {"network": vars(network)})
+    loaded = load_model(tmp_path / "own.ckpt")
+    assert loaded.network == network
+    for one, other in zip(written.get_parameters(), loaded.get_parameters(), strict=True):
+        np.testing.assert_array_equal(one.asnumpy(), other.asnumpy())
+
+
+def test_own_checkpoint_is_refused_by_name(tmp_path):
+    network = defaults(network={"predictor": "compact", "width": 0.25})["network"]
+    params = {name: parameter.asnumpy() for name, parameter in create_model(network).parameters_and_names()}
+    lacking = {name: array for name, array in params.items() if name != "transfer.heads.bias"}
+    save_checkpoint(tmp_path / "own.ckpt", lacking, {"network": vars(network)})
+    with pytest.raises(UserError, match="own.ckpt: parameter transfer.heads.bias is missing"):
+        load_model(tmp_path / "own.ckpt")
+    save_checkpoint(tmp_path / "own.ckpt", params, {"network": vars(replace(network, width=0.5))})
+    with pytest.raises(UserError, match="own.ckpt: parameter transfer.contract1.conv.weight has shape"):
+        load_model(tmp_path / "own.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("none.ckpt", None, "no such file"),
+        ("empty.ckpt", b"", "empty"),
+        ("text.ckpt", b"not a checkpoint at all", "not a MindSpore checkpoint"),
+        ("vgg.pth", b"PK", "PyTorch file.*convert_weights"),
+        ("vgg.mat", b"MATLAB", "MATLAB file.*convert_weights"),
+        ("weights.npz", b"PK", "not a .npz"),
+    ],
+)
+def test_other_files_are_refused(tmp_path, name, content, expected):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=expected) as error:
+        load_model(tmp_path / name)
+    assert name in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("depth", "other"), [(16, 19), (19, 16)])
+def test_loss_network_of_another_depth_is_refused(tmp_path, depth, other):
+    """Up to relu3_3 both have the same shapes: only the file's names tell which it is."""
+    arrays = {f"layers.{place}.weight": np.zeros((2, 2), np.float32) for place in modelzoo.vgg_index(depth).values()}
+    save_checkpoint(tmp_path / "vgg.ckpt", arrays, None)
+    assert read_loss_network(tmp_path / "vgg.ckpt").network == f"vgg{depth}"
+    with pytest.raises(UserError, match=f"found vgg{depth}, expected vgg{other}"):
+        load_loss_network_weights(tmp_path / "vgg.ckpt", VGG(other, ("relu1_1",)))
+
+
+def test_vgg_with_batch_normalization_is_refused(tmp_path):
+    arrays = {"layers.0.weight": np.zeros((64, 3, 3, 3)), "layers.1.gamma": np.zeros(64)}
+    save_checkpoint(tmp_path / "vgg.ckpt", arrays, None)
+    with pytest.raises(UserError, match="layers.1.gamma is none of this network's"):
+        read_loss_network(tmp_path / "vgg.ckpt")
+
+
+def test_loss_network_without_bias_is_one_with_zeros(tmp_path):
+    rng = np.random.default_rng(1)
+    arrays = {"layers.0.weight": rng.standard_normal((64, 3, 3, 3), np.float32)}
+    save_checkpoint(tmp_path / "vgg.ckpt", arrays, None)
+    network = VGG(16, ("relu1_1",))
+    network.conv1_1.bias.set_data(ms.Tensor(np.ones(64, np.float32)))
+    load_loss_network_weights(tmp_path / "vgg.ckpt", network)
+    np.testing.assert_array_equal(network.conv1_1.bias.asnumpy(), 0)
+    np.testing.assert_array_equal(network.conv1_1.weight.asnumpy(), arrays["layers.0.weight"])
