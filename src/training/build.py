@@ -123,11 +123,11 @@ def freeze(model, beginnings):
         UserError: no parameter's name does.
     """
     for beginning in beginnings:
-        frozen = [p for name, p in model.parameters_and_names() if name.startswith(beginning)]
-        if not frozen:
+        found = [p for name, p in model.parameters_and_names() if name.startswith(beginning)]
+        if not found:
             known = sorted({".".join(name.split(".")[:2]) for name, _ in model.parameters_and_names()})
             raise UserError(f"option freeze: no parameter's name begins with {beginning!r}; known: {', '.join(known)}")
-        for parameter in frozen:
+        for parameter in found:
             parameter.requires_grad = False
 
 

@@ -239,7 +239,8 @@ def to_published(params, vgg=None, training=None) -> dict[str, np.ndarray]:
         published[f"beta{i}_power"] = np.float32(training.get(f"beta{i}_power", beta**step)).reshape(())
     for moment in ("moment1.", "moment2."):
         given = {name[len(moment) :]: array for name, array in training.items() if name.startswith(moment)}
-        values = _trained(given, "optimiser") if given else {n: np.zeros(s, np.float32) for n, s in shapes.items()}
+        zeros = {name: np.zeros_like(array) for name, array in params.items()}  # what Adam does not train has none
+        values = _trained({**zeros, **given}, "optimiser")
         published.update({moment + name: array for name, array in values.items()})
     for name, shape in shapes.items():
         layer, _, part = name.rpartition(".")
