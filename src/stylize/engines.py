@@ -2,8 +2,8 @@
 
 An engine is an object with `name`, `embedding_dim`, `embed(style (1, 3, h, w)) -> (1, embedding_dim)` and
 `transfer(content (1, 3, H, W), embedding) -> pastiche (1, 3, H, W)`; all arrays float32, images RGB in [0, 1].
-Where its `can_tile` is true, it also stylises a content in parts: `collect(crops (N, 3, h, w), embedding) -> statistics`
-of its norms, (2, their channels), and `transfer_tile(tile (1, 3, h, w), embedding, statistics) -> pastiche of the tile`.
+Where its `can_tile` is true, it also stylises contents in parts: `collect(crops (N, 3, h, w), embedding)` gives the
+statistics of the norms, (2, their channels), `transfer_tile(tile (1, 3, h, w), embedding, statistics)` its pastiche.
 Importing this module imports none of them.
 """
 
