@@ -13,6 +13,13 @@ from src.stylize.pictures import check_settings, plan_jobs, run_jobs, style_file
 from src.stylize.stylizer import Stylizer
 
 
+def show_progress(done, total):
+    """A bar on the last line of a terminal, taken away when all is done."""
+    bar = f"[{'#' * (40 * done // total):<40}] {100 * done // total:3d} %"
+    end = "\r" + " " * len(bar) + "\r" if done == total else ""
+    print(f"\r{bar}{end}", end="", file=sys.stderr, flush=True)
+
+
 def main(argv):
     """Reads the options, stylises, returns the exit code."""
     options = parse(
@@ -26,7 +33,7 @@ def main(argv):
         aliases={"output": ["-o"]},
     )
     settings = options.stylize
-    check_settings(settings.strength, settings.size)
+    check_settings(settings.strength, settings.size, settings.tile)
     styles, weights = style_files(options.style, settings.styles, settings.style_weights)
     jobs = plan_jobs(options.content, settings.output, settings.overwrite)
     images = [read_image(path) for path in styles]
@@ -38,10 +45,13 @@ def main(argv):
         from src.runtime import setup
 
         setup(options.runtime)
-    stylizer = Stylizer(settings.checkpoint, settings.inception_ckpt, engine=engine, runtime=options.runtime)
+    stylizer = Stylizer(
+        settings.checkpoint, settings.inception_ckpt, engine=engine, runtime=options.runtime, tile=settings.tile
+    )
     embedding = stylizer.blend([stylizer.embed(image) for image in images], weights)
     failures = 0
-    for job, error in run_jobs(jobs, stylizer, embedding, settings.strength, settings.size):
+    progress = show_progress if sys.stderr.isatty() else None
+    for job, error in run_jobs(jobs, stylizer, embedding, settings.strength, settings.size, progress):
         if error:
             failures += 1
             print(f"error: {error}", file=sys.stderr)

@@ -124,6 +124,7 @@ class StylizeConfig:
     style_weights: list[float]
     strength: float
     size: int
+    tile: int
     engine: str
     checkpoint: str
     inception_ckpt: str

@@ -30,6 +30,8 @@ def refused(settings, runtime, match):
         ({"parts": "predictor", "style_height": 0}, "option style_height: found 0, expected at least 64"),
         ({"file_format": "AIR", "dynamic": True}, "option dynamic: AIR takes fixed sizes only"),
         ({"file_format": "AIR"}, "option file_format: AIR can only be written on an Ascend device.*CPU"),
+        ({"parts": "tiles", "dynamic": True}, "option parts: tiles are exported as ONNX with free sides"),
+        ({"parts": "tiles", "file_format": "ONNX"}, "use --file_format ONNX --dynamic"),
         ({"file_name": "."}, "option file_name: found '.', expected the name of a file"),
     ],
 )
@@ -115,4 +117,5 @@ def test_a_mistake_is_one_line(tmp_path, capsys):
     assert run_entry(entry.main, ["--file_name", str(tmp_path / "m"), "--height", "30"]) == 2
     assert capsys.readouterr().err.startswith("error: option height: found 30")
     assert run_entry(entry.main, ["--parts", "half"]) == 2
-    assert capsys.readouterr().err == "error: option parts: found 'half', expected one of fused, predictor, transfer\n"
+    line = "error: option parts: found 'half', expected one of fused, predictor, transfer, tiles\n"
+    assert capsys.readouterr().err == line

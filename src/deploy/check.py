@@ -17,6 +17,8 @@ FREE_SIZES = (
 
 def reference(stylizer, part):
     """A function of arrays to a part's output, computed image by image by the stylizer's networks."""
+    if part.name == "tiles":
+        return lambda *arrays: _with_first(part.cell.collecting(*map(ms.Tensor, arrays[:2])).asnumpy())
     predictor, transfer = stylizer.networks.model.predictor, stylizer.networks.model.transfer
 
     def one(*inputs):
@@ -27,6 +29,20 @@ def reference(stylizer, part):
         return transfer(first, embedding).asnumpy()
 
     return lambda *arrays: np.concatenate([one(*(a[i : i + 1] for a in arrays)) for i in range(len(arrays[0]))])
+
+
+def _with_first(pastiches):
+    return np.concatenate([pastiches, pastiches[:1]])
+
+
+def both_passes(run):
+    """Of a graph for tiles: pastiches of a batch by its own statistics, and of its first image by these, given."""
+
+    def passes(content, embedding, statistics, _):
+        pastiches, collected = run(content, embedding, statistics, np.zeros(1, np.float32))
+        return np.concatenate([pastiches, run(content[:1], embedding, collected, np.ones(1, np.float32))[0]])
+
+    return passes
 
 
 def random_inputs(part, sizes, stylizer, rng):
@@ -46,7 +62,7 @@ def compare(run, stylizer, part, seed) -> list[dict]:
     """Compares an exported graph with the network, at three sizes when its sides are free.
 
     Args:
-        run: function of arrays to the output of the graph, as `load` of the format's module returns it.
+        run: function of arrays to the outputs of the graph, as `load` of the format's module returns it.
         stylizer: the `src.stylize.Stylizer` of the same model.
         part: what was exported.
         seed: seed of the images.
@@ -60,18 +76,24 @@ def compare(run, stylizer, part, seed) -> list[dict]:
     """
     rng = np.random.default_rng(seed)
     expect = reference(stylizer, part)
+    run = both_passes(run) if part.name == "tiles" else run
     results = []
     for sizes in FREE_SIZES if part.free else ({},):
         arrays = random_inputs(part, sizes, stylizer, rng)
         expected, found = expect(*arrays), run(*arrays)
         shapes = {port.name: list(array.shape) for port, array in zip(part.inputs, arrays, strict=True)}
-        scale = max(1.0, float(np.abs(expected).max()))
-        same_shape = expected.shape == found.shape
-        difference = float(np.abs(expected - found).max()) / scale if same_shape else float("inf")
-        if not difference <= TOLERANCE:  # NaN is refused as well
-            raise UserError(
-                f"the exported graph differs from the network by {difference:.1e} for inputs {shapes}, allowed is "
-                f"{TOLERANCE:.0e}; no file was kept"
-            )
-        results.append({"inputs": shapes, "max_difference": difference})
+        results.append({"inputs": shapes, "max_difference": _difference(expected, found, shapes)})
     return results
+
+
+def _difference(expected, found, shapes):
+    """The largest absolute difference, divided by the largest number if it is above 1; refused above `TOLERANCE`."""
+    scale = max(1.0, float(np.abs(expected).max()))
+    same_shape = expected.shape == found.shape
+    difference = float(np.abs(expected - found).max()) / scale if same_shape else float("inf")
+    if not difference <= TOLERANCE:  # NaN is refused as well
+        raise UserError(
+            f"the exported graph differs from the network by {difference:.1e} for inputs {shapes}, allowed is "
+            f"{TOLERANCE:.0e}; no file was kept"
+        )
+    return difference

@@ -40,6 +40,8 @@ def check_settings(settings) -> Path:
                 f"option file_format: ONNX needs {' and '.join(missing)}, not installed here; run 'pip install -r "
                 "requirements-onnx.txt', or use --file_format MINDIR"
             )
+    if settings.parts == "tiles" and (settings.file_format != "ONNX" or not settings.dynamic):
+        raise UserError("option parts: tiles are exported as ONNX with free sides; use --file_format ONNX --dynamic")
     if settings.dynamic and settings.file_format == "AIR":
         raise UserError("option dynamic: AIR takes fixed sizes only; use --height and --width, or --file_format MINDIR")
     if not settings.dynamic:

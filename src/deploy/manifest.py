@@ -4,7 +4,7 @@ import mindspore as ms
 import numpy as np
 
 from src.config import to_dict
-from src.deploy.parts import CONTENT, EMBEDDING, PASTICHE, STYLE
+from src.deploy.parts import COLLECTED, CONTENT, EMBEDDING, GIVEN, PASTICHE, STATISTICS, STYLE
 from src.stylize.stylizer import MULTIPLE, SMALLEST_SIDE, STYLE_ASPECT, STYLE_SIDE
 
 FORMAT = "style-transfer-export/1"
@@ -53,14 +53,18 @@ MEANINGS = {
     STYLE: "style image: how the pastiche looks",
     EMBEDDING: "style embedding; weighted means of several blend their styles",
     PASTICHE: "pastiche: the content image in the style",
+    STATISTICS: "means and variances of the instance norms' channels, used where given is 1",
+    GIVEN: "1 to use statistics, for one tile of a large image; 0 to take those of all contents together",
+    COLLECTED: "the statistics that were used; means over several batches of crops that cover an image are the image's",
 }
+LAYOUTS = {EMBEDDING: "NC", STATISTICS: "mean and variance, C", COLLECTED: "mean and variance, C", GIVEN: "N"}
 
 
 def _describe(port) -> dict:
     entry = {"name": port.name, "meaning": MEANINGS[port.name], "dtype": "float32", "shape": list(port.shape)}
     if port.is_image:
         return {**entry, "layout": "NCHW", "colours": "RGB", "range": [0.0, 1.0]}
-    return {**entry, "layout": "NC", "range": "any"}
+    return {**entry, "layout": LAYOUTS[port.name], "range": "any"}
 
 
 def make_manifest(part, file_name, file_format, model, source, versions, check) -> dict:
@@ -79,16 +83,17 @@ def make_manifest(part, file_name, file_format, model, source, versions, check) 
     for port in part.inputs:
         entry = _describe(port)
         inputs.append({**entry, "preprocessing": _preparation(port)} if port.is_image else entry)
-    output = _describe(part.output)
-    if part.output.is_image:
-        output["postprocessing"] = _after(part.output, part.inputs)
+    outputs = []
+    for port in part.outputs:
+        entry = _describe(port)
+        outputs.append({**entry, "postprocessing": _after(port, part.inputs)} if port.is_image else entry)
     return {
         "format": FORMAT,
         "file": file_name,
         "file_format": file_format,
         "parts": part.name,
         "inputs": inputs,
-        "outputs": [output],
+        "outputs": outputs,
         "free_sides": {name: {"at_least": low, "multiple_of": step} for name, (low, step) in part.free.items()},
         "embedding_size": model.network.embedding_dim,
         "network": to_dict(model.network),

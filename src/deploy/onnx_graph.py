@@ -20,7 +20,7 @@ from src.errors import UserError
 from src.models.factory import StylizationModel
 from src.models.inception_v3 import AveragePool, ConvNorm, InceptionV3, MaxPool, Mixed
 from src.models.layers import Convolution, ImageConvolution, Upsample2x
-from src.models.normalization import EPSILON, InstanceNorm
+from src.models.normalization import EPSILON, InstanceNorm, SharedNorm
 from src.models.shapes import MIXED
 from src.models.style_prediction import CompactPredictor, InceptionPredictor
 from src.models.style_transfer import (
@@ -31,6 +31,7 @@ from src.models.style_transfer import (
     StyleTransferNetwork,
     UpsamplingLayer,
 )
+from src.models.tiling import TilingNetwork, shared_norms
 
 # The newest that ONNX Runtime 1.12 (July 2022), and with it nearly every engine in use, reads
 OPSET = 17
@@ -39,10 +40,16 @@ ENGINE = "ONNX Runtime"
 
 
 class Graph:
-    """Collects the operators and constants of an ONNX graph. Values are known by their names."""
+    """Collects the operators and constants of an ONNX graph. Values are known by their names.
+
+    Attributes:
+        given: {`SharedNorm`: names of the flag that its statistics are given, and of the mean and variance given}.
+        collected: names of each such norm's mean and variance, in their order; all of these (1, C, 1, 1).
+    """
 
     def __init__(self):
         self.nodes, self.constants = [], {}
+        self.given, self.collected = {}, []
 
     def constant(self, array, name="") -> str:
         """The name of a constant; a parameter of the network keeps its own name."""
@@ -111,6 +118,21 @@ def _instance_norm(cell: InstanceNorm, graph, x, gamma=None, beta=None):
 
 
 @emit.register
+def _shared_norm(cell: SharedNorm, graph, x, gamma=None, beta=None):
+    flag, mean, variance = graph.given[cell]
+    over = {"axes": [0, 2, 3], "keepdims": 1}
+    mean = graph.add("Where", flag, mean, graph.add("ReduceMean", x, **over))
+    centred = graph.add("Sub", x, mean)
+    variance = graph.add("Where", flag, variance, graph.add("ReduceMean", graph.add("Mul", centred, centred), **over))
+    graph.collected.append((mean, variance))
+    scale, offset = graph.add("Div", 1.0, graph.add("Sqrt", graph.add("Add", variance, EPSILON))), 0.0
+    maps = [[p.asnumpy()[:, None, None] for p in (cell.gamma, cell.beta)]] if cell.affine else []
+    for factor, shift in maps if gamma is None else [*maps, (gamma, beta)]:
+        scale, offset = graph.add("Mul", scale, factor), graph.add("Add", graph.add("Mul", offset, factor), shift)
+    return graph.add("Add", graph.add("Mul", centred, scale), offset)
+
+
+@emit.register
 def _upsample(cell: Upsample2x, graph, x):
     settings = {"mode": "linear"} if cell.linear else {"mode": "nearest", "nearest_mode": "floor"}
     scales = np.array([1, 1, 2, 2], np.float32)
@@ -161,6 +183,19 @@ def _transfer(cell: StyleTransferNetwork, graph, content, embedding):
     for layer in (cell.upsample1, cell.upsample2, cell.output):
         x = emit(layer, graph, x, next(styles))
     return x
+
+
+@emit.register
+def _tiles(cell: TilingNetwork, graph, content, embedding, statistics, given):
+    norms = shared_norms(cell.collecting)
+    flag = graph.add("Cast", given, to=TensorProto.BOOL)
+    values = graph.add("Unsqueeze", statistics, np.array([2, 3], np.int64))
+    sizes = np.array([norm.channels for norm in norms], np.int64)
+    for norm, pair in zip(norms, graph.add("Split", values, sizes, axis=1, outputs=len(norms)), strict=True):
+        graph.given[norm] = (flag, *graph.add("Split", pair, np.array([1, 1], np.int64), axis=0, outputs=2))
+    pastiche = emit(cell.collecting, graph, content, embedding)
+    rows = [graph.add("Concat", *names, axis=1) for names in zip(*graph.collected, strict=True)]
+    return pastiche, graph.add("Flatten", graph.add("Concat", *rows, axis=0))
 
 
 @emit.register
@@ -268,11 +303,12 @@ def _model(cell: StylizationModel, graph, content, style):
 def build(part) -> onnx.ModelProto:
     """The ONNX model of a `src.deploy.parts.Part`, weights inside, checked for well-formedness."""
     graph = Graph()
-    result = emit(part.cell, graph, *(port.name for port in part.inputs))
-    graph.nodes.append(helper.make_node("Identity", [result], [part.output.name], name="result"))
+    results = emit(part.cell, graph, *(port.name for port in part.inputs))
+    for port, result in zip(part.outputs, [results] if isinstance(results, str) else results, strict=True):
+        graph.nodes.append(helper.make_node("Identity", [result], [port.name], name=f"result_{port.name}"))
     inputs, outputs = (
         [helper.make_tensor_value_info(port.name, TensorProto.FLOAT, port.shape) for port in ports]
-        for ports in (part.inputs, [part.output])
+        for ports in (part.inputs, part.outputs)
     )
     body = helper.make_graph(
         graph.nodes, f"arbitrary_style_transfer_{part.name}", inputs, outputs, list(graph.constants.values())
@@ -293,10 +329,18 @@ def write(part, path):
 
 
 def load(path):
-    """A function of arrays, in the order of the graph's inputs, to its output, computed by ONNX Runtime on the CPU."""
+    """A function of arrays, in the order of the graph's inputs, to its outputs, computed by ONNX Runtime on the CPU.
+
+    A single output is the array itself, several are a list.
+    """
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
-    return lambda *arrays: session.run(None, dict(zip(names, arrays, strict=True)))[0]
+
+    def run(*arrays):
+        results = session.run(None, dict(zip(names, arrays, strict=True)))
+        return results[0] if len(results) == 1 else results
+
+    return run
 
 
 def versions() -> dict:

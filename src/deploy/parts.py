@@ -6,9 +6,11 @@ from mindspore import nn
 
 from src.errors import UserError
 from src.models.style_prediction import StatisticsPredictor
+from src.models.tiling import TilingNetwork
 from src.stylize.stylizer import MULTIPLE, SMALLEST_SIDE
 
 CONTENT, STYLE, EMBEDDING, PASTICHE = "content", "style", "embedding", "pastiche"
+STATISTICS, GIVEN, COLLECTED = "statistics", "given", "collected"
 # Inception-v3 to Mixed_6e leaves nothing of less than 43 pixels
 SMALLEST_STYLE = 64
 
@@ -18,7 +20,7 @@ class Port:
     """An input or output of a graph.
 
     Args:
-        name: "content", "style", "embedding" or "pastiche".
+        name: one of those above.
         shape: its sides; a number, or the name of a free one ("height").
     """
 
@@ -27,7 +29,7 @@ class Port:
 
     @property
     def is_image(self) -> bool:
-        return self.name != EMBEDDING
+        return self.name in (CONTENT, STYLE, PASTICHE)
 
     def fill(self, sizes) -> tuple:
         """The shape with its free sides taken from {name: side}."""
@@ -36,12 +38,15 @@ class Port:
 
 @dataclass(frozen=True)
 class Part:
-    """A network, or both, with the shapes it is exported for. Its inputs are those of `cell.construct`, in order."""
+    """A network, or both, with the shapes it is exported for. Its inputs are those of `cell.construct`, in order.
+
+    The cell of "tiles" is a `TilingNetwork`, which has no `construct`.
+    """
 
     name: str
-    cell: nn.Cell
+    cell: nn.Cell | TilingNetwork
     inputs: tuple
-    output: Port
+    outputs: tuple
 
     @property
     def free(self) -> dict:
@@ -57,15 +62,15 @@ def make_part(model, name, content_size=None, style_size=None, free_batch=False)
 
     Args:
         model: `src.models.factory.StylizationModel`.
-        name: "fused" (content, style to pastiche), "predictor" (style to embedding) or "transfer" (content, embedding
-            to pastiche).
+        name: "fused" (content, style to pastiche), "predictor" (style to embedding), "transfer" (content, embedding to
+            pastiche) or "tiles" (see `_tiles`; sides and number of its contents stay free).
         content_size, style_size: (H, W) in pixels, None leaves both free.
         free_batch: leave the number of images free as well; otherwise it is 1.
 
     Raises:
         UserError: the model's predictor can't be exported.
     """
-    if name != "transfer" and isinstance(model.predictor, StatisticsPredictor):
+    if name in ("fused", "predictor") and isinstance(model.predictor, StatisticsPredictor):
         raise UserError(
             "option parts: the statistics predictor reads a loss network that is not in its checkpoint, so it can't be "
             "exported; use --parts transfer, or a model with a compact or inception_v3 predictor"
@@ -76,10 +81,21 @@ def make_part(model, name, content_size=None, style_size=None, free_batch=False)
     embedding = Port(EMBEDDING, (batch, model.network.embedding_dim))
     pastiche = Port(PASTICHE, content.shape)
     if name == "predictor":
-        return Part(name, model.predictor, (style,), embedding)
+        return Part(name, model.predictor, (style,), (embedding,))
     if name == "transfer":
-        return Part(name, model.transfer, (content, embedding), pastiche)
-    return Part(name, model, (content, style), pastiche)
+        return Part(name, model.transfer, (content, embedding), (pastiche,))
+    if name == "tiles":
+        return _tiles(model)
+    return Part(name, model, (content, style), (pastiche,))
+
+
+def _tiles(model) -> Part:
+    """The transfer network for parts of one image: its norms take the statistics of the batch, or those given."""
+    cell = TilingNetwork(model.transfer, model.network)
+    images, rows = ("batch", 3, "height", "width"), (2, cell.channels)
+    inputs = ((CONTENT, images), (EMBEDDING, (1, model.network.embedding_dim)), (STATISTICS, rows), (GIVEN, (1,)))
+    outputs = ((PASTICHE, images), (COLLECTED, rows))
+    return Part("tiles", cell, *(tuple(Port(*port) for port in ports) for ports in (inputs, outputs)))
 
 
 def check_content_size(height, width):

@@ -30,19 +30,48 @@ class InstanceNorm(nn.Cell):
             self.beta = Parameter(initializer("zeros", (channels,)), name="beta")
         self.normalize = ops.BatchNorm(is_training=True, epsilon=EPSILON)
 
-    def construct(self, x, gamma=None, beta=None):
-        """x (N, C, H, W); gamma, beta (N, C) of the style or None. Returns (N, C, H, W)."""
-        n, c, h, w = x.shape
+    def scale_and_offset(self, n, gamma, beta):
+        """What n images' channels are multiplied by and what is added then, (n * C,) each, float32."""
         if gamma is None:
-            scale = ops.ones((n, c), ms.float32)
-            offset = ops.zeros((n, c), ms.float32)
+            scale = ops.ones((n, self.channels), ms.float32)
+            offset = ops.zeros((n, self.channels), ms.float32)
         else:
             scale, offset = gamma.astype(ms.float32), beta.astype(ms.float32)
         if self.affine:
             # the style's affine map after its own, folded into one: s * (g * x + b) + o
             offset = scale * self.beta + offset
             scale = scale * self.gamma
-        scale, offset = scale.reshape((-1,)), offset.reshape((-1,))
+        return scale.reshape((-1,)), offset.reshape((-1,))
+
+    def construct(self, x, gamma=None, beta=None):
+        """x (N, C, H, W); gamma, beta (N, C) of the style or None. Returns (N, C, H, W)."""
+        n, c, h, w = x.shape
+        scale, offset = self.scale_and_offset(n, gamma, beta)
         unused = ops.zeros_like(scale)
         y = self.normalize(x.reshape((1, n * c, h, w)), scale, offset, unused, unused)[0]
         return y.reshape((n, c, h, w))
+
+
+class SharedNorm(InstanceNorm):
+    """`InstanceNorm` of crops or tiles of one image: all of a batch share statistics, and the style.
+
+    Args:
+        channels, affine: as for `InstanceNorm`.
+        collect: take the statistics of each batch and keep them; otherwise those kept are used.
+
+    Attributes:
+        mean, variance: Parameters (C,), the statistics kept. The variance is the unbiased one.
+    """
+
+    def __init__(self, channels, affine, collect):
+        super().__init__(channels, affine)
+        self.mean = Parameter(initializer("zeros", (channels,)), name="mean", requires_grad=False)
+        self.variance = Parameter(initializer("ones", (channels,)), name="variance", requires_grad=False)
+        # momentum 1: what it calls moving statistics are the last batch's, a by-product where sums of our own take
+        # ten times as long
+        self.normalize = ops.BatchNorm(is_training=collect, epsilon=EPSILON, momentum=1.0)
+
+    def construct(self, x, gamma=None, beta=None):
+        """x (N, C, H, W); gamma, beta (1, C) of the style or None. Returns (N, C, H, W)."""
+        scale, offset = self.scale_and_offset(1, gamma, beta)
+        return self.normalize(x, scale, offset, self.mean, self.variance)[0]

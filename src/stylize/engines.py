@@ -2,6 +2,8 @@
 
 An engine is an object with `name`, `embedding_dim`, `embed(style (1, 3, h, w)) -> (1, embedding_dim)` and
 `transfer(content (1, 3, H, W), embedding) -> pastiche (1, 3, H, W)`; all arrays float32, images RGB in [0, 1].
+Where its `can_tile` is true, it also stylises contents in parts: `collect(crops (N, 3, h, w), embedding)` gives the
+statistics of the norms, (2, their channels), `transfer_tile(tile (1, 3, h, w), embedding, statistics)` its pastiche.
 Importing this module imports none of them.
 """
 
@@ -9,13 +11,17 @@ import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from src.config import ROOT
 from src.errors import UserError
 
 BUNDLED = ROOT / "pretrained_model" / "arbitrary_compact.ckpt"
 PARTS = ("predictor", "transfer")
+TILES = "tiles"  # a third part, which only contents too large for the memory need
 # the first that is installed is taken when none is named: fastest first
 EXPORTED_ENGINES = ("openvino", "onnxruntime")
 PACKAGES = {"mindspore": "mindspore", "mindir": "mindspore", "onnxruntime": "onnxruntime", "openvino": "openvino"}
@@ -77,6 +83,8 @@ def _fastest_engine(checkpoint) -> str:
 def find_parts(checkpoint, suffix) -> list[Path]:
     """The files of the predictor and of the transfer network, from the name of one of them or of the bundled model.
 
+    A third one is the graph for tiles, where it lies beside them.
+
     Raises:
         UserError: a name that does not say which part it is, or the other one is not beside it.
     """
@@ -91,7 +99,8 @@ def find_parts(checkpoint, suffix) -> list[Path]:
     for file in files:
         if not file.is_file():
             raise UserError(f"checkpoint {file}: no such file; predictor and transfer network are two files")
-    return files
+    tiles = path.with_name(f"{name}_{TILES}{suffix}")
+    return [*files, tiles] if tiles.is_file() else files
 
 
 def embedding_size(part) -> int:
@@ -105,18 +114,30 @@ def embedding_size(part) -> int:
 
 @dataclass(frozen=True)
 class ExportedNetworks:
-    """A pair of exported files in some engine, see the module.
+    """Exported files in some engine, see the module.
 
     Attributes:
         name: of the engine.
         embedding_dim: numbers in an embedding.
         run_predictor, run_transfer: functions of the inputs by name that give the one output.
+        open_tiles: reads the graph for tiles; gives a function of the inputs by name to the list of outputs, and the
+            number of the norms' channels. None without such a graph.
     """
 
     name: str
     embedding_dim: int
     run_predictor: Callable
     run_transfer: Callable
+    open_tiles: Callable | None = None
+
+    @property
+    def can_tile(self) -> bool:
+        """See the module."""
+        return self.open_tiles is not None
+
+    @cached_property
+    def _tiles(self):
+        return self.open_tiles()
 
     def embed(self, style):
         """See the module."""
@@ -126,12 +147,24 @@ class ExportedNetworks:
         """See the module."""
         return self.run_transfer({"content": content, "embedding": embedding})
 
+    def collect(self, crops, embedding):
+        """See the module."""
+        run, channels = self._tiles
+        nothing = {"statistics": np.zeros((2, channels), np.float32), "given": np.zeros(1, np.float32)}
+        return run({"content": crops, "embedding": embedding, **nothing})[1]
+
+    def transfer_tile(self, tile, embedding, statistics):
+        """See the module."""
+        run, _ = self._tiles
+        given = {"statistics": statistics, "given": np.ones(1, np.float32)}
+        return run({"content": tile, "embedding": embedding, **given})[0]
+
 
 def open_onnxruntime(files, device="auto") -> ExportedNetworks:
-    """A pair of ONNX files run by ONNX Runtime.
+    """ONNX files run by ONNX Runtime.
 
     Args:
-        files: predictor and transfer network.
+        files: predictor, transfer network and, or not, the graph for tiles.
         device: CPU, GPU (CUDA), Ascend (CANN) or auto: the best that this build of ONNX Runtime has.
 
     Raises:
@@ -156,18 +189,25 @@ def open_onnxruntime(files, device="auto") -> ExportedNetworks:
         except (Fail, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
             raise UserError(f"checkpoint {path}: ONNX Runtime can't read it: {_first_line(error)}") from None
 
-    predictor, transfer = map(read, files)
-    size = predictor.get_outputs()[0].shape[1]
+    def open_tiles():
+        session = read(files[2])
+        return lambda inputs: session.run(None, inputs), session.get_outputs()[1].shape[1]
+
+    predictor, transfer = map(read, files[:2])
     return ExportedNetworks(
-        "onnxruntime", size, lambda inputs: predictor.run(None, inputs)[0], lambda inputs: transfer.run(None, inputs)[0]
+        "onnxruntime",
+        predictor.get_outputs()[0].shape[1],
+        lambda inputs: predictor.run(None, inputs)[0],
+        lambda inputs: transfer.run(None, inputs)[0],
+        open_tiles if files[2:] else None,
     )
 
 
 def open_openvino(files, precision="float32") -> ExportedNetworks:
-    """A pair of ONNX files run by OpenVINO on the CPU.
+    """ONNX files run by OpenVINO on the CPU.
 
     Args:
-        files: predictor and transfer network.
+        files: predictor, transfer network and, or not, the graph for tiles.
         precision: float32, bfloat16 or float16 inside; results are float32.
 
     Raises:
@@ -185,9 +225,18 @@ def open_openvino(files, precision="float32") -> ExportedNetworks:
         except RuntimeError as error:
             raise UserError(f"checkpoint {path}: OpenVINO can't read it: {_first_line(error)}") from None
 
-    predictor, transfer = map(read, files)
-    size = predictor.output(0).partial_shape[1].get_length()
-    return ExportedNetworks("openvino", size, lambda inputs: predictor(inputs)[0], lambda inputs: transfer(inputs)[0])
+    def open_tiles():
+        model = read(files[2])
+        return lambda inputs: model(inputs).to_tuple(), model.output(1).partial_shape[1].get_length()
+
+    predictor, transfer = map(read, files[:2])
+    return ExportedNetworks(
+        "openvino",
+        predictor.output(0).partial_shape[1].get_length(),
+        lambda inputs: predictor(inputs)[0],
+        lambda inputs: transfer(inputs)[0],
+        open_tiles if files[2:] else None,
+    )
 
 
 def open_mindir(files) -> ExportedNetworks:
@@ -202,7 +251,7 @@ def open_mindir(files) -> ExportedNetworks:
         cell = ms.nn.GraphCell(ms.load(str(path)))
         return lambda inputs: cell(*map(ms.Tensor, inputs.values())).asnumpy()
 
-    return ExportedNetworks("mindir", embedding_size(files[1]), *map(read, files))
+    return ExportedNetworks("mindir", embedding_size(files[1]), *map(read, files[:2]))
 
 
 def _first_line(error) -> str:
@@ -226,12 +275,9 @@ def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss=None, ru
     device = runtime.device_target if runtime else "auto"
     precision = runtime.precision if runtime else "float32"
     if engine == "mindspore":
-        from src.runtime import apply_precision
         from src.stylize.mindspore_networks import MindSporeNetworks
 
-        networks = MindSporeNetworks.load(find_checkpoint(checkpoint), inception_ckpt, loss)
-        apply_precision(networks.model, precision)
-        return networks
+        return MindSporeNetworks.load(find_checkpoint(checkpoint), inception_ckpt, loss, precision)
     files = find_parts(checkpoint, SUFFIXES[engine])
     if engine == "openvino":
         return open_openvino(files, precision)

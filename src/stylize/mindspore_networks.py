@@ -1,5 +1,6 @@
 """The two networks run by MindSpore, from a checkpoint or a model in memory."""
 
+from functools import cached_property
 from pathlib import Path
 
 import mindspore as ms
@@ -8,22 +9,28 @@ from mindspore import Tensor
 from src.errors import UserError
 from src.models.factory import create_loss_network
 from src.models.style_prediction import STATISTICS_TAPS
+from src.models.tiling import TilingNetwork
+from src.runtime import apply_precision
 from src.weights.load import load_model
 
 
 class MindSporeNetworks:
-    """A `StylizationModel`; both networks are compiled at their first use (2 s each on a CPU), once for all sizes.
+    """A `StylizationModel`; its networks are compiled at their first use (2 s each on a CPU), once for all sizes.
 
     This counts on graph mode, so call `src.runtime.setup` first (operation by operation it is four times slower).
 
     Args:
         model: `src.models.factory.StylizationModel`.
+        precision: see `src.runtime.apply_precision`.
     """
 
     name = "mindspore"
 
-    def __init__(self, model):
-        self.model = model
+    can_tile = True
+
+    def __init__(self, model, precision="float32"):
+        apply_precision(model, precision)
+        self.model, self.precision = model, precision
         self.embedding_dim = model.network.embedding_dim
         image = Tensor(shape=(1, 3, None, None), dtype=ms.float32)
         self._predictor, self._transfer = model.predictor, model.transfer
@@ -31,12 +38,13 @@ class MindSporeNetworks:
         self._transfer.set_inputs(image, Tensor(shape=(1, self.embedding_dim), dtype=ms.float32))
 
     @classmethod
-    def load(cls, checkpoint, inception_ckpt="", loss=None):
+    def load(cls, checkpoint, inception_ckpt="", loss=None, precision="float32"):
         """The networks of a checkpoint file of any kind that `src.weights.load.load_model` reads.
 
         Args:
             inception_ckpt: Inception-v3 for a published checkpoint; empty takes the one inside it.
             loss: `src.config.LossConfig` naming the loss network that a `statistics` predictor reads.
+            precision: see `src.runtime.apply_precision`.
 
         Raises:
             UserError: no such file, or another kind of file; a statistics predictor without its loss network.
@@ -49,7 +57,7 @@ class MindSporeNetworks:
                     "eval.py with --loss_network_ckpt, or distil it into a compact predictor with train.py"
                 )
             model.predictor.attach(create_loss_network(loss, Path(checkpoint).parent, STATISTICS_TAPS))
-        return cls(model)
+        return cls(model, precision)
 
     def embed(self, style):
         """style float32 (1, 3, h, w) in [0, 1]. Returns the embedding (1, embedding_dim)."""
@@ -58,3 +66,15 @@ class MindSporeNetworks:
     def transfer(self, content, embedding):
         """content float32 (1, 3, H, W) in [0, 1], embedding (1, embedding_dim). Returns the pastiche like content."""
         return self._transfer(Tensor(content), Tensor(embedding)).asnumpy()
+
+    @cached_property
+    def _tiling(self):
+        return TilingNetwork(self.model.transfer, self.model.network, self.precision)
+
+    def collect(self, crops, embedding):
+        """See `src.models.tiling.TilingNetwork.collect`."""
+        return self._tiling.collect(crops, embedding)
+
+    def transfer_tile(self, tile, embedding, statistics):
+        """See `src.models.tiling.TilingNetwork.transfer_tile`."""
+        return self._tiling.transfer_tile(tile, embedding, statistics)

@@ -6,6 +6,7 @@ from pathlib import Path
 from src.data.images import check_writable, list_images, read_image, resize_short_side, write_image
 from src.errors import UserError
 from src.files import check_folder
+from src.stylize.tiles import check_tile
 
 STRONGEST = 1.5
 
@@ -80,15 +81,16 @@ def style_files(style, styles, weights) -> tuple[list, list[float]]:
     return styles, weights
 
 
-def check_settings(strength, size):
-    """Raises a UserError for a strength or a size that makes no picture."""
+def check_settings(strength, size, tile=0):
+    """Raises a UserError for a strength, a size or a side of tiles that makes no picture."""
     if not 0 <= strength <= STRONGEST:
         raise UserError(f"option strength: found {strength}, expected a number from 0 to {STRONGEST}")
     if size < 0:
         raise UserError(f"option size: found {size}, expected pixels, or 0 for the content's own size")
+    check_tile(tile)
 
 
-def run_jobs(jobs, stylizer, embedding, strength=1.0, size=0):
+def run_jobs(jobs, stylizer, embedding, strength=1.0, size=0, progress=None):
     """Stylises and writes every job.
 
     Args:
@@ -97,6 +99,7 @@ def run_jobs(jobs, stylizer, embedding, strength=1.0, size=0):
         embedding: (embedding_dim,) of the style, or of the blend of styles.
         strength: 0 to 1.5, see `Stylizer.strengthen`.
         size: short side of the output in pixels; 0 for the content's.
+        progress: see `Stylizer.stylize`.
 
     Yields:
         (job, None) when it is written; (job, the `UserError`) when its content can't be read or its format can't hold
@@ -110,7 +113,7 @@ def run_jobs(jobs, stylizer, embedding, strength=1.0, size=0):
             content = read_image(job.content)
             if size:
                 content = resize_short_side(content, size)
-            pastiche = stylizer.stylize(content, stylizer.strengthen(content, embedding, strength))
+            pastiche = stylizer.stylize(content, stylizer.strengthen(content, embedding, strength), progress)
             write_image(job.output, pastiche)
         except UserError as error:
             yield job, error

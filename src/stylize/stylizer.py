@@ -4,8 +4,10 @@ import numpy as np
 from PIL import Image
 
 from src.data.images import resize_short_side, to_image, to_network
+from src.errors import UserError
 from src.stylize.engines import open_networks
 from src.stylize.padding import pad_image
+from src.stylize.tiles import MOST_WHOLE, TILE, check_tile, fitting_pixels, stylize_tiled
 
 # What the style prediction network sees of a style: its short side in pixels, and how much longer the other may be.
 # Magenta embeds styles at 256 as well; an embedding then does not depend on the resolution of the style's file.
@@ -15,9 +17,8 @@ STYLE_ASPECT = 4
 # an instance norm over fewer than 4 x 4 pixels is mostly noise.
 MULTIPLE = 4
 SMALLEST_SIDE = 16
-# Contents of more pixels are stylised at this many and the pastiche is enlarged. The network takes about 1 GB a
-# megapixel; near 8 million oneDNN's 9x9 convolution falls to a kernel that takes hours; and strokes are of a fixed size
-# in pixels, so a larger picture shows less of the style.
+# An engine that can't tile stylises contents of more pixels at this many and the pastiche is enlarged: the network
+# takes about 1 GB a megapixel, and near 8 million oneDNN's 9x9 convolution falls to a kernel that takes hours.
 MOST_PIXELS = 6_000_000
 
 
@@ -41,15 +42,22 @@ class Stylizer:
             read the checkpoint. MindSpore counts on graph mode: call `src.runtime.setup` before.
         runtime: `src.config.RuntimeConfig` with device and precision, or None for defaults.
         networks: an engine that is there already, instead of all of the above.
+        tile: side in pixels of the tiles in which every content is stylised; 0 chooses by size and free memory.
 
     Raises:
         UserError: no such file, or another kind of file; an engine that is not installed; a statistics predictor
-            without its loss network.
+            without its loss network; a side that makes no tile, or tiles from an engine that can't.
     """
 
-    def __init__(self, checkpoint="", inception_ckpt="", loss=None, engine="auto", runtime=None, networks=None):
+    def __init__(self, checkpoint="", inception_ckpt="", loss=None, engine="auto", runtime=None, networks=None, tile=0):
+        check_tile(tile)
         self.networks = networks or open_networks(engine, checkpoint, inception_ckpt, loss, runtime)
-        self.embedding_dim = self.networks.embedding_dim
+        self.embedding_dim, self.tile = self.networks.embedding_dim, tile
+        if tile and not self.networks.can_tile:
+            raise UserError(
+                f"option tile: found {tile}, but {self.networks.name} has no graph for tiles of this model; use --tile "
+                "0, --engine mindspore, or write NAME_tiles.onnx beside the pair with export.py --parts tiles"
+            )
 
     def embed(self, style) -> np.ndarray:
         """The style embedding, (embedding_dim,) float32, of a uint8 (H, W, 3) RGB image of any size."""
@@ -78,22 +86,33 @@ class Stylizer:
             return np.asarray(embedding, np.float32)
         return self.blend([self.embed(content), embedding], [1 - strength, strength])
 
-    def stylize(self, content, embedding) -> np.ndarray:
+    def stylize(self, content, embedding, progress=None) -> np.ndarray:
         """The pastiche, uint8 of the content's shape, of a uint8 (H, W, 3) RGB image of any size and an embedding.
 
-        Contents above `MOST_PIXELS` are stylised at that size and the pastiche is enlarged.
+        Contents of more pixels than `MOST_WHOLE`, or than fit into the free memory, are stylised in tiles. An engine
+        that can't tile stylises those above `MOST_PIXELS` at that size, and the pastiche is enlarged.
+
+        Args:
+            progress: function of the work done and of all of it, called after each tile; or None.
         """
         _check_image(content)
-        reduced = _reduce(content)
-        if reduced is not content:
-            enlarged = Image.fromarray(self.stylize(reduced, embedding)).resize(
-                (content.shape[1], content.shape[0]), Image.Resampling.BICUBIC
-            )
-            return np.asarray(enlarged)
-        height, width = content.shape[:2]
-        padded = to_network(pad_image(content, MULTIPLE, SMALLEST_SIDE))
+        side = self._tile_side(content)
+        reduced = content if side else _reduce(content)
+        padded = pad_image(reduced, MULTIPLE, SMALLEST_SIDE)
         embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
-        return to_image(self.networks.transfer(padded, embedding))[:height, :width]
+        if side:
+            pastiche = stylize_tiled(self.networks, padded, embedding, side, progress)
+        else:
+            pastiche = to_image(self.networks.transfer(to_network(padded), embedding))
+        pastiche = pastiche[: reduced.shape[0], : reduced.shape[1]]
+        if reduced is content:
+            return pastiche
+        return np.asarray(Image.fromarray(pastiche).resize(content.shape[1::-1], Image.Resampling.BICUBIC))
+
+    def _tile_side(self, content):
+        """Side of the tiles for a content, 0 to stylise it whole."""
+        large = content.shape[0] * content.shape[1] > fitting_pixels(MOST_WHOLE)
+        return self.tile or (TILE if large and self.networks.can_tile else 0)
 
 
 def _reduce(image):

@@ -1,0 +1,206 @@
+"""Large contents: tiles cover them, join without a seam, and come out as without tiles."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import stylize
+from src.data.images import read_image, write_image
+from src.errors import UserError, run_entry
+from src.models.factory import create_model
+from src.stylize import tiles
+from src.stylize.engines import ExportedNetworks, installed, open_networks
+from src.stylize.stylizer import Stylizer
+
+SIZE = (400, 520)
+TILE = 192
+
+
+@pytest.fixture(scope="module")
+def reference(tiny_checkpoint):
+    return Stylizer(tiny_checkpoint, engine="mindspore")
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_checkpoint, tmp_path_factory):
+    """One of the three files of the tiny model that export.py writes for ONNX Runtime and OpenVINO."""
+    pytest.importorskip("onnx", reason="needs requirements-onnx.txt")
+    from src.config import defaults
+    from src.deploy.exporter import export
+    from src.runtime import setup
+
+    folder, runtime = tmp_path_factory.mktemp("parts"), setup(defaults()["runtime"])
+    for part in ("predictor", "transfer", "tiles"):
+        setting = {"ckpt_path": str(tiny_checkpoint), "parts": part, "file_name": str(folder / f"tiny_{part}")}
+        export(defaults(export={**setting, "file_format": "ONNX", "dynamic": True})["export"], runtime)
+    return str(folder / "tiny_transfer.onnx")
+
+
+def psnr(a, b):
+    return 10 * np.log10(255**2 / np.square(a.astype(float) - b).mean())
+
+
+def cut(monkeypatch, crop, collected):
+    """Lets the first pass take small crops, and few pixels of them at once."""
+    monkeypatch.setattr(tiles, "CROP", crop)
+    monkeypatch.setattr(tiles, "MOST_COLLECTED", collected)
+
+
+# the plan
+
+
+@pytest.mark.parametrize("side", [128, 132, 192, 768])
+def test_tiles_keep_every_pixel_once_away_from_their_borders(side):
+    for length in [*range(16, 1700, 4), 4320, 7680]:
+        spans = tiles.plan_tiles(length, side)
+        assert [spans[0].kept.start, spans[-1].kept.stop] == [spans[0].seen.start, spans[-1].seen.stop] == [0, length]
+        assert {span.seen.stop - span.seen.start for span in spans} == {min(side, length)}
+        for span, after in zip(spans[:-1], spans[1:], strict=True):
+            assert span.kept.stop == after.kept.start and after.seen.start % 4 == 0
+            assert min(span.seen.stop - span.kept.stop, after.kept.start - after.seen.start) >= tiles.MARGIN
+
+
+@pytest.mark.parametrize("size", [(16, 16), (512, 516), (4320, 7680), (100, 20000), (2048, 2048)])
+@pytest.mark.parametrize("pixels", [1, 600_000, 4_500_000])
+def test_crops_cover_the_picture_in_batches_that_fit(size, pixels):
+    batches = tiles.plan_crops(*size, pixels)
+    seen = np.zeros(size, np.uint8)
+    for batch in batches:
+        taken = [seen[crop] for crop in batch]
+        assert len({part.shape for part in taken}) == 1 and not np.array(taken[0].shape) % 4 @ [1, 1]
+        assert len(batch) == 1 or sum(part.size for part in taken) < pixels + taken[0].size
+        for crop in batch:
+            seen[crop] += 1
+    assert seen.min() == 1 and seen.mean() < 1.05
+
+
+def test_every_batch_is_spread_over_the_picture():
+    batches = tiles.plan_crops(4320, 7680, 4_500_000)
+    assert len(batches) > 4
+    for batch in batches:
+        centre = np.mean([(rows.start + 240, columns.start + 256) for rows, columns in batch], axis=0)
+        assert np.abs(centre / (4320, 7680) - 0.5).max() < 0.1
+
+
+# the passes
+
+
+@pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
+def test_tiles_join_without_a_seam(upsampling, image):
+    """With the same statistics, tiles give each pixel what one tile of the whole picture gives it."""
+    from src.config import defaults
+    from src.stylize.mindspore_networks import MindSporeNetworks
+
+    network = defaults(network={"predictor": "compact", "width": 0.25, "upsampling": upsampling})["network"]
+    networks = MindSporeNetworks(create_model(network))
+    content, embedding = image(240, 328, 0), np.ones((1, networks.embedding_dim), np.float32)
+    one, many = (tiles.stylize_tiled(networks, content, embedding, side) for side in (512, 128))
+    assert one.std() > 5
+    assert np.abs(one.astype(int) - many).max() <= 1
+
+
+@pytest.mark.parametrize("crop, collected, least", [(512, 10**6, 45), (128, 60_000, 32)], ids=["one batch", "batches"])
+def test_tiled_is_as_untiled(crop, collected, least, reference, image, monkeypatch):
+    cut(monkeypatch, crop, collected)
+    content, embedding = image(*SIZE, 0), reference.embed(image(64, 64, 1))
+    tiled = Stylizer(networks=reference.networks, tile=TILE).stylize(content, embedding)
+    assert psnr(tiled, reference.stylize(content, embedding)) > least
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_engine_tiles_as_mindspore_does(engine, exported, reference, image):
+    if not installed(engine):
+        pytest.skip(f"{engine} is not installed (requirements-{engine}.txt)")
+    networks = open_networks(engine, exported)
+    content, style = image(*SIZE, 0), image(64, 64, 1)
+    pictures = [
+        Stylizer(networks=n, tile=TILE).stylize(content, reference.embed(style)) for n in (networks, reference.networks)
+    ]
+    assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 2
+    assert psnr(pictures[0], reference.stylize(content, reference.embed(style))) > 45
+
+
+def test_weights_are_shared_not_copied(reference):
+    original = {id(parameter) for parameter in reference.networks.model.transfer.get_parameters()}
+    tiling = reference.networks._tiling
+    for network in (tiling.collecting, tiling.tiling):
+        own = [parameter for parameter in network.get_parameters() if id(parameter) not in original]
+        assert {parameter.name.rsplit(".", 1)[-1] for parameter in own} == {"mean", "variance"}
+        assert len({parameter.name for parameter in own}) == len(own) == 32
+    assert all(p.name.startswith("transfer.") for p in reference.networks.model.transfer.get_parameters())
+
+
+# what is tiled
+
+
+def tiled(stylizer, content):
+    """Whether a content was stylised in tiles; then its progress rises to the whole."""
+    steps = []
+    pastiche = stylizer.stylize(content, np.zeros(stylizer.embedding_dim), lambda *step: steps.append(step))
+    assert pastiche.shape == content.shape
+    if steps:
+        done, total = zip(*steps, strict=True)
+        assert list(done) == sorted(set(done)) and done[-1] == total[0] and len(set(total)) == 1
+    return bool(steps)
+
+
+def test_large_contents_are_tiled(reference, image, monkeypatch):
+    assert not tiled(reference, image(62, 50))
+    monkeypatch.setattr("src.stylize.stylizer.MOST_WHOLE", 3000)
+    assert tiled(reference, image(62, 50))
+    assert not tiled(reference, image(60, 50))
+
+
+def test_contents_that_do_not_fit_into_the_free_memory_are_tiled(reference, image, monkeypatch):
+    monkeypatch.setattr(tiles, "free_memory", lambda: 4e6)
+    assert tiled(reference, image(62, 50))
+    monkeypatch.setattr(tiles, "free_memory", lambda: float("inf"))
+    assert not tiled(reference, image(62, 50))
+
+
+def test_free_memory_is_read_or_taken_for_large(monkeypatch):
+    assert tiles.free_memory() > 1e6
+    monkeypatch.setattr("builtins.open", lambda *_, **__: (_ for _ in ()).throw(OSError()))
+    assert tiles.free_memory() == float("inf")
+
+
+def test_an_engine_without_a_graph_for_tiles():
+    networks = ExportedNetworks("onnxruntime", 100, None, lambda inputs: inputs["content"])
+    content = np.zeros((32, 32, 3), np.uint8)
+    assert (Stylizer(networks=networks).stylize(content, np.zeros(100)) == content).all()
+    with pytest.raises(UserError, match="option tile: found 512, but onnxruntime has no graph.*--parts tiles"):
+        Stylizer(networks=networks, tile=512)
+
+
+# stylize.py
+
+
+def test_tile_on_the_command_line(tiny_checkpoint, reference, image, tmp_path):
+    write_image(tmp_path / "photo.png", image(150, 201, 0))
+    write_image(tmp_path / "painting.png", image(64, 64, 1))
+    files = [str(tmp_path / name) for name in ("photo.png", "painting.png", "out.png")]
+    options = ["--tile", "128", "--checkpoint", str(tiny_checkpoint), "--engine", "mindspore"]
+    assert run_entry(stylize.main, [*files[:2], "-o", files[2], *options]) == 0
+    content, style = map(read_image, files[:2])
+    expected = Stylizer(networks=reference.networks, tile=128).stylize(content, reference.embed(style))
+    assert (read_image(files[2]) == expected).all()
+
+
+def test_progress_is_a_bar_that_goes_away(capsys):
+    stylize.show_progress(1, 4)
+    assert capsys.readouterr().err == f"\r[{'#' * 10:<40}]  25 %"
+    stylize.show_progress(4, 4)
+    assert capsys.readouterr().err.endswith(" \r")
+
+
+def test_tiles_run_without_mindspore(root, exported, tmp_path):
+    program = (
+        "import sys; sys.modules['mindspore'] = None\n"
+        "import numpy as np; from src.stylize.stylizer import Stylizer\n"
+        "stylizer = Stylizer(sys.argv[1], engine='onnxruntime', tile=128)\n"
+        "print(stylizer.stylize(np.zeros((130, 200, 3), np.uint8), np.zeros(100)).shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, exported], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "(130, 200, 3)\n"), done.stderr
