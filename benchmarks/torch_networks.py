@@ -15,6 +15,7 @@ from src.models.shapes import (
     DISTILLED_BLOCKS,
     DISTILLED_CHANNELS,
     MIXED,
+    REFINE_UNITS,
     RESIDUAL_BLOCKS,
     STEM,
     layer_channels,
@@ -119,6 +120,7 @@ class CompactPredictor(nn.Module):
         count = 2 * sum(DISTILLED_CHANNELS)
         self.center, self.scale = nn.Parameter(torch.zeros(count)), nn.Parameter(torch.ones(count))
         self.translate = nn.Linear(count, count)
+        self.refine_hidden, self.refine = nn.Linear(count, REFINE_UNITS), nn.Linear(REFINE_UNITS, count)
         self.hidden = nn.Linear(count, 256)
         self.dense = nn.Linear(256, network.embedding_dim)
 
@@ -128,7 +130,8 @@ class CompactPredictor(nn.Module):
             x = stage(x)
             variance, mean = torch.var_mean(x, (2, 3), unbiased=False)
             rows += [mean, torch.sqrt(variance + 1e-6)]
-        x = self.translate((torch.cat(rows, 1) - self.center) / self.scale)
+        standard = (torch.cat(rows, 1) - self.center) / self.scale
+        x = self.translate(standard) + self.refine(functional.relu(self.refine_hidden(standard)))
         return self.dense(functional.relu(self.hidden(x)))
 
 

@@ -292,7 +292,9 @@ def _compact_predictor(cell: CompactPredictor, graph, style):
         statistics += [mean, graph.add("Sqrt", graph.add("Add", variance, 1e-6))]
     statistics = graph.add("Flatten", graph.add("Concat", *statistics, axis=1))
     standard = graph.add("Div", graph.add("Sub", statistics, cell.center), cell.scale)
-    return emit(cell.dense, graph, emit(cell.hidden, graph, emit(cell.translate, graph, standard)))
+    refined = emit(cell.refine, graph, emit(cell.refine_hidden, graph, standard))
+    translated = graph.add("Add", emit(cell.translate, graph, standard), refined)
+    return emit(cell.dense, graph, emit(cell.hidden, graph, translated))
 
 
 @emit.register

@@ -22,7 +22,7 @@ TILE = 768
 CROP = 512
 # Contents of up to so many pixels are stylised whole, and the statistics of so many crops are taken together
 MOST_WHOLE = 2_200_000
-MOST_COLLECTED = 4_500_000
+MOST_COLLECTED = 2_200_000
 # What the network takes at full width, in the engine that takes most; a half of the free memory is left alone
 BYTES_PER_PIXEL = 1_100
 MEMORY_SHARE = 0.5
