@@ -11,6 +11,8 @@ Writes speed.csv (every single time), speed.md (tables) and speed.png (ratios to
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,26 +34,30 @@ MODELS = ("full", "compact")
 STEP_BATCH = 4
 GROWTH = ((1, 128), (2, 128), (4, 128), (2, 64), (2, 256))
 START_ENGINES = ("mindspore", "onnxruntime", "openvino")
+# MindSpore puts its libraries in the way of PyTorch's when it is imported
+ENVIRONMENT = dict(os.environ)
 PARTS = ("forward", "training", "start", "growth")
 
 
 class Process:
-    """A contender's process, asked one thing at a time."""
+    """A contender's process, asked one thing at a time; stopped between, so that no thread of it waits actively."""
 
     def __init__(self, name, python, folder):
         self.name = name
         command = [python, str(ROOT / "benchmarks" / "contenders.py"), name, str(folder)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen(command, text=True, cwd=ROOT, **pipes)
+        self.process = subprocess.Popen(command, text=True, cwd=ROOT, env=ENVIRONMENT, **pipes)
 
     def ask(self, **request):
         """The reply to a request, see benchmarks/contenders.py; None, and a line printed, when it fails."""
+        self.process.send_signal(signal.SIGCONT)
         try:
             self.process.stdin.write(json.dumps(request) + "\n")
             self.process.stdin.flush()
             reply = json.loads(self.process.stdout.readline() or '{"error": "the process ended"}')
         except OSError as error:
             reply = {"error": str(error)}
+        self.process.send_signal(signal.SIGSTOP)
         if "error" not in reply:
             return reply
         print(f"{self.name}: left out of {request}: {reply['error']}", flush=True)
@@ -100,7 +106,7 @@ def prepare(folder, config_path):
         for part in ("predictor", "transfer"):
             command = [sys.executable, "export.py", "--ckpt_path", folder / f"{name}.ckpt", "--file_format", "ONNX"]
             command += ["--parts", part, "--dynamic", "--file_name", folder / f"{name}_{part}"]
-            subprocess.run(list(map(str, command)), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(list(map(str, command)), cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
     (folder / "options.json").write_text(json.dumps(options))
 
 
@@ -171,7 +177,9 @@ def time_start(settings, times):
     for turn in range(settings.rounds + 1):
         for engine in [e for e in START_ENGINES if e in settings.names]:
             started = time.perf_counter()
-            subprocess.run(list(map(str, [*command, engine])), cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                list(map(str, [*command, engine])), cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL
+            )
             if turn:
                 times.add(("compact", 512, "stylize.py, start to PNG"), engine, time.perf_counter() - started)
     print(times.line(("compact", 512, "stylize.py, start to PNG")), flush=True)
@@ -220,6 +228,7 @@ def main(argv):
             time_start(settings, times)
         if "growth" in settings.parts:
             time_growth(open_process, times)
+    output.mkdir(parents=True, exist_ok=True)
     write_csv(output / "speed.csv", times)
     print(write_tables(output / "speed.md", times))
     draw_chart(output / "speed.png", times)
