@@ -23,6 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.contenders import picture
 from benchmarks.speed_report import Times, draw_chart, write_csv, write_tables
 from src.config import ROOT, defaults, to_dict
 from src.errors import UserError, run_entry
@@ -86,6 +87,8 @@ def take_turns(processes, requests, rounds, times, case):
 
 def prepare(folder, config_path):
     """Writes the models, their exported pairs and the recipe that the contenders read."""
+    import mindspore as ms
+
     from src.models.factory import create_model
     from src.runtime import setup
     from src.stylize.engines import BUNDLED
@@ -102,6 +105,7 @@ def prepare(folder, config_path):
     for name, model in models.items():
         options[name] = to_dict(model.network)
         np.savez(folder / f"{name}.npz", **to_arrays(model))
+        np.save(folder / f"{name}_embedding.npy", model.predictor(ms.Tensor(picture(1, 256))).asnumpy())
         save_checkpoint(folder / f"{name}.ckpt", model, {"network": to_dict(model.network)})
         for part in ("predictor", "transfer"):
             command = [sys.executable, "export.py", "--ckpt_path", folder / f"{name}.ckpt", "--file_format", "ONNX"]
@@ -124,7 +128,9 @@ def time_forward(open_process, names, settings, times):
                     take_turns(processes, dict.fromkeys(chosen, request), settings.rounds, times, (model, side, kind))
             for process in processes:
                 output = settings.folder / f"{process.name}.npy"
-                if process.ask(model=model, side=256, kind="pastiche", output=str(output)):
+                # PyTorch has no weights of the full model's predictor
+                kind = "pastiche" if model == "full" else "style and pastiche"
+                if process.ask(model=model, side=256, kind=kind, output=str(output)):
                     times.outputs[model, process.name] = np.load(output)
         finally:
             for process in processes:

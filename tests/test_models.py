@@ -115,7 +115,7 @@ def test_full_width_network_has_the_paper_s_2758_gammas_and_betas():
 def test_compact_predictor_embeds_images_of_any_size(side):
     predictor = CompactPredictor(100)
     assert predictor(ms.Tensor(np.abs(random(2, 3, side, side)))).shape == (2, 100)
-    assert sum(p.size for p in predictor.get_parameters()) < 1_700_000
+    assert sum(p.size for p in predictor.get_parameters()) < 2_500_000
 
 
 def test_statistics_predictor_standardises_and_clips():
