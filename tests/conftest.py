@@ -24,6 +24,14 @@ def runtime():
     return setup(defaults()["runtime"])
 
 
+@pytest.fixture(autouse=True)
+def seed(runtime):
+    """First weights are the same whatever tests ran before."""
+    import mindspore as ms
+
+    ms.set_seed(runtime.seed)
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The project's root folder."""
@@ -102,6 +110,7 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
     from src.models.factory import create_model
     from src.weights.native import save_checkpoint
 
+    ms.set_seed(1)  # it is made before the test's own seed is set
     network = defaults(network={"predictor": "compact", "width": 0.25})["network"]
     model = create_model(network)
     heads = np.random.default_rng(0).normal(0, 0.2, model.transfer.heads.weight.shape)

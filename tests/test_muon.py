@@ -107,14 +107,14 @@ class Squares(nn.Cell):
 
     def __init__(self, weights):
         super().__init__()
-        self.weights = ms.ParameterTuple(weights)
+        self.kernel, self.pointwise, self.dense, self.bias = weights
 
     def targets(self, content, style):
         return content.mean() - style.mean()
 
     def construct(self, content, style, targets):
         total = targets * 0
-        for weight in self.weights:
+        for weight in (self.kernel, self.pointwise, self.dense, self.bias):
             total += ((weight - content.mean() * weight.sum() - style.mean()) ** 2).sum()
         return total, total.reshape((1,))
 

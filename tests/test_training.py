@@ -211,7 +211,6 @@ def test_overflow_skips_the_step_and_halves_the_scale(options):
 
 
 def test_distillation_brings_the_student_to_the_teacher(options, tmp_path):
-    ms.set_seed(0)
     teacher = options(network={"predictor": "statistics"}, train={"steps": 4, "output_dir": str(tmp_path / "teacher")})
     assert train(teacher, RUNTIME) == 0
     path = tmp_path / "teacher" / "checkpoints" / "step_00000004.ckpt"
