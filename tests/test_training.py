@@ -92,9 +92,10 @@ def wait_for(path, process, seconds=120):
         time.sleep(0.02)
 
 
-def test_a_killed_and_resumed_run_gives_the_same_losses(command, tmp_path):
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_killed_and_resumed_run_gives_the_same_losses(command, tmp_path, optimizer):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    steps = ("--steps", 40)
+    steps = ("--steps", 40, "--optimizer", optimizer)
     finished = subprocess.run(command(whole, *steps), capture_output=True, text=True)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     process = subprocess.Popen(command(broken, *steps), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
