@@ -11,7 +11,7 @@ from mindspore import nn, ops
 
 from src.losses import gram_matrix
 from src.models.factory import create_model, frozen
-from src.models.layers import Convolution, ImageConvolution, Upsample2x
+from src.models.layers import BilinearConvolution, Convolution, ImageConvolution
 from src.models.normalization import EPSILON, InstanceNorm
 from src.models.vgg import VGG
 
@@ -36,10 +36,10 @@ class PlainNorm(nn.Cell):
         return y
 
 
-class PlainUpsample(nn.Cell):
+class PlainBilinear(BilinearConvolution):
     """Bilinear enlargement by 2 with the framework's kernel."""
 
-    def construct(self, x):
+    def enlarged(self, x):
         return ops.ResizeBilinearV2()(x, (2 * x.shape[2], 2 * x.shape[3]))
 
 
@@ -50,10 +50,12 @@ def published_model(network):
         for name, inner in list(cell[1].name_cells().items()):
             if isinstance(inner, InstanceNorm):
                 setattr(cell[1], name, PlainNorm(inner))
-            elif isinstance(inner, Upsample2x):
-                setattr(cell[1], name, PlainUpsample())
-            elif isinstance(inner, ImageConvolution):
-                plain = Convolution(inner.weight.shape[1], inner.weight.shape[0], inner.kernel_size, 1, inner.padding)
+            elif isinstance(inner, BilinearConvolution | ImageConvolution):
+                out, channels, size, _ = inner.weight.shape
+                if isinstance(inner, BilinearConvolution):
+                    plain = PlainBilinear(channels, out, inner.padding)
+                else:
+                    plain = Convolution(channels, out, size, 1, inner.padding)
                 plain.weight = inner.weight
                 setattr(cell[1], name, plain)
     return model

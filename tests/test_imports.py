@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 EXTRAS = {"onnx", "onnxruntime", "matplotlib", "tensorboardX", "torch", "torchvision", "pytest", "ruff"}
-WITH_EXTRAS = {"src.deploy.onnx_graph"}  # loaded by export.py for --file_format ONNX only
+# loaded by export.py for --file_format ONNX only
+WITH_EXTRAS = {f"src.deploy.onnx_{part}" for part in ("graph", "emit", "transfer_cells", "predictor_cells")}
 IMPORT = """
 import importlib, sys
 

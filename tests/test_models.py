@@ -11,7 +11,7 @@ from src.config import defaults
 from src.errors import UserError
 from src.models.factory import create_model
 from src.models.inception_v3 import InceptionV3
-from src.models.layers import Convolution, ImageConvolution, Upsample2x
+from src.models.layers import BilinearConvolution, Convolution, ImageConvolution, UpsampledConvolution
 from src.models.normalization import InstanceNorm
 from src.models.style_prediction import CompactPredictor, StatisticsPredictor, channel_statistics
 from src.models.style_transfer import StyleTransferNetwork
@@ -71,20 +71,51 @@ def test_reflection_padding_sees_the_mirrored_image():
     assert np.abs(reflect(ms.Tensor(x)).asnumpy() - expected).max() < 1e-5
 
 
-@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
-def test_upsampling_takes_pixel_i_from_half_of_i(mode):
+@pytest.mark.parametrize("padding", ["reflect", "zero"])
+@pytest.mark.parametrize("shape", [(2, 4, 5, 4), (1, 4, 2, 7)])
+def test_convolution_of_a_repeated_picture_is_that(padding, shape):
+    x = random(*shape)
+    fast, plain = UpsampledConvolution(4, 6, padding), Convolution(4, 6, 3, 1, padding)
+    plain.weight.set_data(fast.weight)
+    expected = plain(ms.Tensor(x.repeat(2, 2).repeat(2, 3))).asnumpy()
+    assert np.abs(fast(ms.Tensor(x)).asnumpy() - expected).max() < 1e-5
+
+
+def gradients(net, picture):
+    """Of a weighted sum of net's output: by its input and by its weight."""
+    weights = ms.Tensor(random(*net(ms.Tensor(picture)).shape, seed=3))
+
+    def weighted_sum(x):
+        return (net(x) * weights).sum()
+
+    of_input, of_weights = ms.grad(weighted_sum, 0, net.trainable_params())(ms.Tensor(picture))
+    return of_input.asnumpy(), of_weights[0].asnumpy()
+
+
+@pytest.mark.parametrize("size", [3, 9])
+def test_convolutions_in_other_forms_have_the_gradients_of_plain_ones(size):
+    x = random(2, 4, 8, 12)
+    cell = ImageConvolution(4, 3, 9) if size == 9 else UpsampledConvolution(4, 3)
+    plain = Convolution(4, 3, size)
+    plain.weight.set_data(cell.weight)
+    ours, our_weights = gradients(cell, x)
+    theirs, their_weights = gradients(plain, x if size == 9 else x.repeat(2, 2).repeat(2, 3))
+    if size == 3:
+        theirs = theirs.reshape(2, 4, 8, 2, 12, 2).sum((3, 5))
+    assert np.abs(ours - theirs).max() < 1e-4
+    assert np.abs(our_weights - their_weights).max() < 1e-3 * np.abs(their_weights).max()
+
+
+def test_bilinear_upsampling_takes_pixel_i_from_half_of_i():
     x = random(1, 2, 5, 4)
     rows, columns = (np.minimum(np.arange(2 * n) / 2, n - 1) for n in x.shape[2:])
     y0, x0 = np.floor(rows).astype(int), np.floor(columns).astype(int)
-    if mode == "nearest":
-        expected = x[:, :, y0][:, :, :, x0]
-    else:
-        y1, x1 = np.minimum(y0 + 1, x.shape[2] - 1), np.minimum(x0 + 1, x.shape[3] - 1)
-        down = (rows - y0)[None, None, :, None]
-        right = (columns - x0)[None, None, None, :]
-        vertical = x[:, :, y0] * (1 - down) + x[:, :, y1] * down
-        expected = vertical[:, :, :, x0] * (1 - right) + vertical[:, :, :, x1] * right
-    assert np.abs(Upsample2x(mode)(ms.Tensor(x)).asnumpy() - expected).max() < 1e-6
+    y1, x1 = np.minimum(y0 + 1, x.shape[2] - 1), np.minimum(x0 + 1, x.shape[3] - 1)
+    down = (rows - y0)[None, None, :, None]
+    right = (columns - x0)[None, None, None, :]
+    vertical = x[:, :, y0] * (1 - down) + x[:, :, y1] * down
+    expected = vertical[:, :, :, x0] * (1 - right) + vertical[:, :, :, x1] * right
+    assert np.abs(BilinearConvolution(2, 2).enlarged(ms.Tensor(x)).asnumpy() - expected).max() < 1e-6
 
 
 @pytest.mark.parametrize(

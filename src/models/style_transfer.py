@@ -3,7 +3,7 @@
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.models.layers import Convolution, ImageConvolution, Upsample2x
+from src.models.layers import BilinearConvolution, Convolution, ImageConvolution, UpsampledConvolution
 from src.models.normalization import InstanceNorm
 from src.models.shapes import RESIDUAL_BLOCKS, layer_channels
 
@@ -40,12 +40,12 @@ class UpsamplingLayer(nn.Cell):
 
     def __init__(self, in_channels, out_channels, network):
         super().__init__()
-        self.upsample = Upsample2x(network.upsampling)
-        self.conv = Convolution(in_channels, out_channels, 3, 1, network.padding, network.conv_bias)
+        convolution = BilinearConvolution if network.upsampling == "bilinear" else UpsampledConvolution
+        self.conv = convolution(in_channels, out_channels, network.padding, network.conv_bias)
         self.norm = InstanceNorm(out_channels, network.norm_affine)
 
     def construct(self, x, gamma, beta):
-        return ops.relu(self.norm(self.conv(self.upsample(x)), gamma, beta))
+        return ops.relu(self.norm(self.conv(x), gamma, beta))
 
 
 class OutputLayer(nn.Cell):
