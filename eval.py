@@ -39,10 +39,12 @@ def main(argv):
     from src.evaluation import EvaluationFolder, evaluate_pairs, relative_names
     from src.metrics import create_metric
     from src.runtime import setup
+    from src.stylize.named import match_styles
     from src.stylize.stylizer import Stylizer
 
     runtime = setup(options.runtime)
     stylizer = Stylizer(settings.ckpt_path, settings.inception_ckpt, options.loss, "mindspore", options.runtime)
+    names = match_styles(stylizer.styles, styles)
     searched = [Path(settings.ckpt_path).expanduser().parent, ROOT / "pretrained_model"]
     metric = create_metric(options.loss, searched)
     if not metric.has_features:
@@ -60,7 +62,7 @@ def main(argv):
         settings.pictures,
     )
     print(f"{len(contents)} contents x {len(styles)} styles on {runtime.device_target}")
-    for pair in evaluate_pairs(contents, styles, stylizer, metric, settings.image_size):
+    for pair in evaluate_pairs(contents, styles, stylizer, metric, settings.image_size, names=names):
         report.add(pair)
         if pair.style_index == len(styles) - 1:
             print(f"content {pair.content_index + 1} of {len(contents)} done", flush=True)

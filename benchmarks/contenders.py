@@ -175,7 +175,7 @@ def mindspore_step(folder):
     options = recipe(folder)
     machine = setup(options["runtime"])
     loss = options["loss"]
-    taps = loss_taps(loss, options["network"].predictor)
+    taps = loss_taps(loss, options["network"])
     if loss.loss_network == "distilled_vgg19":
         loss_network = DistilledVGG19(taps)
     else:

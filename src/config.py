@@ -7,6 +7,7 @@ wrong type or a value that is not among the choices is a UserError that names th
 import argparse
 import dataclasses
 import difflib
+import types
 import typing
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ DEFAULT_CONFIG = ROOT / "default_config.yaml"
 
 @dataclass(frozen=True)
 class NetworkConfig:
+    method: str
     predictor: str
     width: float
     padding: str
@@ -31,6 +33,16 @@ class NetworkConfig:
     half_offsets: bool
     embedding_dim: int
     train_inception: bool
+
+    @property
+    def has_table(self) -> bool:
+        """Whether its styles are rows of a table rather than what a style prediction network reads."""
+        return self.method in ("n_styles", "single_style")
+
+    @property
+    def reads_statistics(self) -> bool:
+        """Whether its style prediction network reads a loss network's statistics."""
+        return not self.has_table and self.predictor == "statistics"
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,7 @@ class DataConfig:
     content_path: str
     style_path: str
     image_size: int
+    style_size: int
     batch_size: int
     content_resize: float
     style_augment: bool
@@ -120,8 +133,10 @@ class EvalConfig:
 @dataclass(frozen=True)
 class StylizeConfig:
     output: str
+    style: str
     styles: list[str]
-    style_weights: list[float]
+    style_weights: list[float] | dict[str, float]
+    blend_steps: int
     strength: float
     size: int
     tile: int
@@ -178,6 +193,11 @@ def _type_name(kind) -> str:
 def _convert(value, kind, where):
     """Checks a YAML value, or a command line's text, against a field's type."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:  # a list or a dict, told apart by the text of the command line
+        named = isinstance(value, list) and any("=" in str(item) for item in value)
+        value = ",".join(map(str, value)) if named else value
+        wanted = list if isinstance(value, list) else dict
+        return _convert(value, next(k for k in args if typing.get_origin(k) is wanted), where)
     try:
         if origin is dict:
             if isinstance(value, str):
@@ -314,7 +334,7 @@ def parse(argv, sections, description, positionals=(), aliases=None):
                 settings["metavar"] = key.upper()
             if kind is bool:
                 settings.update(nargs="?", const="true")
-            elif typing.get_origin(kind) is list:
+            elif list in (typing.get_origin(kind), *map(typing.get_origin, typing.get_args(kind))):
                 settings["nargs"] = "+"
             group.add_argument(*flags, **settings)
     arguments = vars(parser.parse_args(argv))

@@ -55,7 +55,7 @@ def read_at(path, image_size):
     return center_crop(resize_short_side(image, image_size), image_size) if image_size else image
 
 
-def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None):
+def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None, names=None):
     """Stylises and measures every content with every style, contents in the outer loop.
 
     Each style is embedded once, and each image is described to the metric once. The first pair is stylised once more,
@@ -68,6 +68,7 @@ def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None):
         metric: `src.metrics.ImageMetric`.
         image_size: see `read_at`.
         wanted: (content index, style index) of the pairs to do; None for all.
+        names: of the styles in a table, embedded in place of the images; or None.
 
     Yields:
         a `Pair` each.
@@ -76,9 +77,9 @@ def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None):
         UserError: an unreadable image.
     """
     embeddings, described, warm = [], [], False
-    for path in styles:
+    for j, path in enumerate(styles):
         image = read_at(path, image_size)
-        embeddings.append(method.embed(image))
+        embeddings.append(method.embed(names[j] if names else image))
         described.append(metric.describe_style(image))
     for i, path in enumerate(contents):
         content = read_at(path, image_size)
@@ -164,8 +165,9 @@ class EvaluationFolder:
     def interpolate(self, stylizer, steps):
         """Writes to interpolation/, for every content, a strip to each style and one from each style to the next.
 
-        The first kind, `<content>_<style>.png`, begins with the content's own style; the second is
-        `<content>_<style>_to_<style>.png`. Each has `steps` pictures, both ends among them.
+        The first kind, `<content>_<style>.png`, begins with the content's own style, and is left out where a table of
+        styles embeds no contents; the second is `<content>_<style>_to_<style>.png`. Each has `steps` pictures, both
+        ends among them.
         """
         count = len(self.styles)
         betweens = unique_names(
@@ -173,8 +175,10 @@ class EvaluationFolder:
         )
         for i, path in enumerate(self.contents):
             content = read_at(path, self.image_size)
-            own = stylizer.embed(content)
-            paths = [(own, self.embeddings[j], self.pairs[i * count + j]) for j in range(count)]
+            paths = []
+            if not stylizer.styles:
+                own = stylizer.embed(content)
+                paths = [(own, self.embeddings[j], self.pairs[i * count + j]) for j in range(count)]
             for j in range(count - 1):
                 paths.append((self.embeddings[j], self.embeddings[j + 1], betweens[i * (count - 1) + j]))
             for start, end, name in paths:

@@ -22,6 +22,7 @@ from src.data import transforms
 from src.data.images import find_damage, read_image
 from src.data.scan import scan_folder, style_weights
 from src.errors import UserError
+from src.stylize.named import style_name
 
 logger = logging.getLogger("style_transfer")
 _CONTENT, _STYLE = 0, 1
@@ -124,12 +125,13 @@ class PairedImages:
         seed: whole number.
         rank: of this process.
         rank_size: number of processes that share the images out.
+        known_styles: names of styles (see `src.stylize.named`) that are not drawn, unless there are no others.
 
     Raises:
         UserError: a folder is missing or has no usable image, or an option of `data` makes no sense.
     """
 
-    def __init__(self, data, seed, rank=0, rank_size=1):
+    def __init__(self, data, seed, rank=0, rank_size=1, known_styles=()):
         _check_options(data)
         self._data, self._rank, self._rank_size = data, rank, rank_size
         seed &= 0xFFFFFFFF  # keys of numpy generators are not negative
@@ -138,9 +140,10 @@ class PairedImages:
         target = round(data.image_size * data.content_resize)
         self._content = _Stream(files, skipped, None, (seed, _CONTENT), draw, target)
         files, skipped = scan_folder(data.style_path, "style_path", data.min_side)
+        files = [file for file in files if style_name(file.path) not in known_styles] or files
         weights = style_weights(files, data.style_path, data.style_kinds)
         draw = functools.partial(transforms.draw_style, data=data)
-        target = round(data.image_size * data.style_resize_max)
+        target = round(_style_size(data) * data.style_resize_max)
         self._style = _Stream(files, skipped, weights, (seed, _STYLE), draw, target)
 
     @property
@@ -178,7 +181,8 @@ class PairedImages:
         """Yields the batches of steps start_step to stop_step - 1.
 
         Yields:
-            (content, style), each a float32 `mindspore.Tensor` (batch_size, 3, image_size, image_size) in [0, 1], RGB.
+            (content, style), float32 `mindspore.Tensor`s (batch_size, 3, image_size, image_size), the style's sides
+            style_size when there is one, in [0, 1], RGB.
         """
         step = start_step
         while step < stop_step:
@@ -218,10 +222,10 @@ class PairedImages:
         return tuple(row)
 
     def _transform(self, content, content_draw, style, style_draw):
-        size = self._data.image_size
+        sizes = self._data.image_size, _style_size(self._data)
         return tuple(
             transforms.apply(image, transforms.Draw(*draw.tolist()), size)
-            for image, draw in ((content, content_draw), (style, style_draw))
+            for image, draw, size in zip((content, style), (content_draw, style_draw), sizes, strict=True)
         )
 
     def _repair(self, step) -> bool:
@@ -249,7 +253,13 @@ class _Positions:
         return np.array(self._of_step(self._start + step)[place])
 
 
+def _style_size(data):
+    return data.style_size or data.image_size
+
+
 def _check_options(data):
+    if data.style_size < 0:
+        raise UserError(f"option style_size: found {data.style_size}, expected pixels, or 0 for image_size")
     for name in ("image_size", "batch_size", "num_parallel_workers", "prefetch", "min_side"):
         if getattr(data, name) < 1:
             raise UserError(f"option {name}: found {getattr(data, name)}, expected 1 or more")

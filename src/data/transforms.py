@@ -27,7 +27,7 @@ _FLIP_UP_DOWN = vision.VerticalFlip()
 class Draw(NamedTuple):
     """What chance decides about one image; travels the pipeline as a vector of numbers.
 
-    scale: short side after the resize, as a multiple of `image_size`; at least 1.
+    scale: short side after the resize, as a multiple of the crop's side; at least 1.
     top, left: where the crop lies, 0 to 1 of the room that there is.
     flip, flop: left to right, upside down; 0 or 1.
     brightness: added, part of the range, -1 to 1; 0 leaves it.

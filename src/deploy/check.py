@@ -3,7 +3,7 @@
 import mindspore as ms
 import numpy as np
 
-from src.deploy.parts import EMBEDDING
+from src.deploy.parts import EMBEDDING, WEIGHTS
 from src.errors import UserError
 
 TOLERANCE = 1e-4
@@ -25,8 +25,9 @@ def reference(stylizer, part):
         first, *rest = (ms.Tensor(x) for x in inputs)
         if part.name == "predictor":
             return predictor(first).asnumpy()
-        embedding = predictor(rest[0]) if part.name == "fused" else rest[0]
-        return transfer(first, embedding).asnumpy()
+        if part.name == "fused":
+            rest = [predictor(*rest or [ms.Tensor(np.ones((1, 1), np.float32))])]  # of a single style
+        return transfer(first, *rest).asnumpy()
 
     return lambda *arrays: np.concatenate([one(*(a[i : i + 1] for a in arrays)) for i in range(len(arrays[0]))])
 
@@ -46,11 +47,15 @@ def both_passes(run):
 
 
 def random_inputs(part, sizes, stylizer, rng):
-    """Images of noise in [0, 1], and the embeddings of such images."""
+    """Images of noise in [0, 1], and the embeddings of such images, or blends of a table's styles."""
     arrays = []
     for port in part.inputs:
         shape = port.fill(sizes)
-        if port.name == EMBEDDING:
+        if stylizer.styles and port.name in (EMBEDDING, WEIGHTS):
+            weights = rng.dirichlet(np.ones(len(stylizer.styles)), shape[0]).astype(np.float32)
+            embedded = port.name == EMBEDDING
+            arrays.append(np.concatenate([stylizer.networks.embed(w[None]) if embedded else w[None] for w in weights]))
+        elif port.name == EMBEDDING:
             noise = rng.integers(0, 256, (shape[0], 64, 64, 3), np.uint8)
             arrays.append(np.stack([stylizer.embed(image) for image in noise]))
         else:

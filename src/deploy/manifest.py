@@ -4,7 +4,7 @@ import mindspore as ms
 import numpy as np
 
 from src.config import to_dict
-from src.deploy.parts import COLLECTED, CONTENT, EMBEDDING, GIVEN, PASTICHE, STATISTICS, STYLE
+from src.deploy.parts import COLLECTED, CONTENT, EMBEDDING, GIVEN, PASTICHE, STATISTICS, STYLE, WEIGHTS
 from src.stylize.stylizer import MULTIPLE, SMALLEST_SIDE, STYLE_ASPECT, STYLE_SIDE
 
 FORMAT = "style-transfer-export/1"
@@ -52,12 +52,19 @@ MEANINGS = {
     CONTENT: "content image: what the pastiche shows",
     STYLE: "style image: how the pastiche looks",
     EMBEDDING: "style embedding; weighted means of several blend their styles",
+    WEIGHTS: "weight of each of styles, with the sum 1; a 1 and zeros pick a style",
     PASTICHE: "pastiche: the content image in the style",
     STATISTICS: "means and variances of the instance norms' channels, used where given is 1",
     GIVEN: "1 to use statistics, for one tile of a large image; 0 to take those of all contents together",
     COLLECTED: "the statistics that were used; means over several batches of crops that cover an image are the image's",
 }
-LAYOUTS = {EMBEDDING: "NC", STATISTICS: "mean and variance, C", COLLECTED: "mean and variance, C", GIVEN: "N"}
+LAYOUTS = {
+    EMBEDDING: "NC",
+    WEIGHTS: "NC",
+    STATISTICS: "mean and variance, C",
+    COLLECTED: "mean and variance, C",
+    GIVEN: "N",
+}
 
 
 def _describe(port) -> dict:
@@ -95,7 +102,8 @@ def make_manifest(part, file_name, file_format, model, source, versions, check) 
         "inputs": inputs,
         "outputs": outputs,
         "free_sides": {name: {"at_least": low, "multiple_of": step} for name, (low, step) in part.free.items()},
-        "embedding_size": model.network.embedding_dim,
+        "embedding_size": model.transfer.embedding_dim,
+        **({"styles": list(model.styles)} if model.styles else {}),
         "network": to_dict(model.network),
         "source": source,
         "versions": {"mindspore": ms.__version__, "numpy": np.__version__, **versions},

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 
 from src.deploy import onnx_predictor_cells, onnx_transfer_cells  # noqa: F401  they register their cells
 from src.deploy.onnx_emit import Graph, emit
+from src.deploy.parts import SingleStyle
 from src.models.factory import StylizationModel
 
 # The newest that ONNX Runtime 1.12 (July 2022), and with it nearly every engine in use, reads
@@ -23,6 +24,11 @@ ENGINE = "ONNX Runtime"
 @emit.register
 def _model(cell: StylizationModel, graph, content, style):
     return emit(cell.transfer, graph, content, emit(cell.predictor, graph, style))
+
+
+@emit.register
+def _single_style(cell: SingleStyle, graph, content):
+    return emit(cell.transfer, graph, content, graph.constant(cell.row.asnumpy()[None], cell.row.name))
 
 
 def build(part) -> onnx.ModelProto:

@@ -6,7 +6,7 @@ from mindspore import nn
 from src.deploy.onnx_emit import emit
 from src.models.inception_v3 import AveragePool, ConvNorm, InceptionV3, MaxPool, Mixed
 from src.models.shapes import MIXED
-from src.models.style_prediction import CompactPredictor, InceptionPredictor
+from src.models.style_prediction import CompactPredictor, InceptionPredictor, StyleTable
 
 
 @emit.register
@@ -89,6 +89,11 @@ def _inception(cell: InceptionV3, graph, x):
 def _inception_predictor(cell: InceptionPredictor, graph, style):
     features = graph.add("GlobalAveragePool", emit(cell.inception, graph, style))
     return emit(cell.dense, graph, graph.add("Flatten", features))
+
+
+@emit.register
+def _style_table(cell: StyleTable, graph, weights):
+    return graph.add("MatMul", weights, graph.constant(np.stack([row.asnumpy() for row in cell.rows]), "rows"))
 
 
 @emit.register

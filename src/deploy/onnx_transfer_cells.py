@@ -125,14 +125,18 @@ def _upsampling(cell: UpsamplingLayer, graph, x, style):
 
 @emit.register
 def _output(cell: OutputLayer, graph, x, style):
-    x = emit(cell.norm, graph, emit(cell.conv, graph, x), *style)
+    x = emit(cell.conv, graph, x)
+    if cell.norm is None:
+        return x
+    x = emit(cell.norm, graph, x, *style)
     # (tanh(x) + 1) / 2, in one operator
     return graph.add("Sigmoid", graph.add("Mul", x, 2.0) if cell.tanh else x)
 
 
 @emit.register
 def _transfer(cell: StyleTransferNetwork, graph, content, embedding):
-    values = graph.add("Unsqueeze", emit(cell.heads, graph, embedding), np.array([2, 3], np.int64))
+    values = embedding if cell.heads is None else emit(cell.heads, graph, embedding)
+    values = graph.add("Unsqueeze", values, np.array([2, 3], np.int64))
     sizes = np.tile(np.diff(cell.bounds), 2)  # all gammas, then all betas
     names = graph.add("Split", values, sizes.astype(np.int64), axis=1, outputs=len(sizes))
     layers = len(sizes) // 2
@@ -148,9 +152,9 @@ def _transfer(cell: StyleTransferNetwork, graph, content, embedding):
         x = emit(layer, graph, x)
     for block in (cell.residual1, cell.residual2, cell.residual3, cell.residual4, cell.residual5):
         x = emit(block, graph, x, next(styles), next(styles))
-    for layer in (cell.upsample1, cell.upsample2, cell.output):
+    for layer in (cell.upsample1, cell.upsample2):
         x = emit(layer, graph, x, next(styles))
-    return x
+    return emit(cell.output, graph, x, next(styles, ()))
 
 
 @emit.register

@@ -9,7 +9,7 @@ from src.models.style_prediction import StatisticsPredictor
 from src.models.tiling import TilingNetwork
 from src.stylize.stylizer import MULTIPLE, SMALLEST_SIDE
 
-CONTENT, STYLE, EMBEDDING, PASTICHE = "content", "style", "embedding", "pastiche"
+CONTENT, STYLE, EMBEDDING, PASTICHE, WEIGHTS = "content", "style", "embedding", "pastiche", "weights"
 STATISTICS, GIVEN, COLLECTED = "statistics", "given", "collected"
 # Inception-v3 to Mixed_6e leaves nothing of less than 43 pixels
 SMALLEST_STYLE = 64
@@ -63,7 +63,8 @@ def make_part(model, name, content_size=None, style_size=None, free_batch=False)
     Args:
         model: `src.models.factory.StylizationModel`.
         name: "fused" (content, style to pastiche), "predictor" (style to embedding), "transfer" (content, embedding to
-            pastiche) or "tiles" (see `_tiles`; sides and number of its contents stay free).
+            pastiche) or "tiles" (see `_tiles`; sides and number of its contents stay free). With a table of styles,
+            weights of these stand for the style; fused, a network of a single style takes the content alone.
         content_size, style_size: (H, W) in pixels, None leaves both free.
         free_batch: leave the number of images free as well; otherwise it is 1.
 
@@ -77,8 +78,11 @@ def make_part(model, name, content_size=None, style_size=None, free_batch=False)
         )
     batch = "batch" if free_batch else 1
     content = Port(CONTENT, (batch, 3, *(content_size or ("height", "width"))))
-    style = Port(STYLE, (batch, 3, *(style_size or ("style_height", "style_width"))))
-    embedding = Port(EMBEDDING, (batch, model.network.embedding_dim))
+    if model.styles:
+        style = Port(WEIGHTS, (batch, len(model.styles)))
+    else:
+        style = Port(STYLE, (batch, 3, *(style_size or ("style_height", "style_width"))))
+    embedding = Port(EMBEDDING, (batch, model.transfer.embedding_dim))
     pastiche = Port(PASTICHE, content.shape)
     if name == "predictor":
         return Part(name, model.predictor, (style,), (embedding,))
@@ -86,14 +90,28 @@ def make_part(model, name, content_size=None, style_size=None, free_batch=False)
         return Part(name, model.transfer, (content, embedding), (pastiche,))
     if name == "tiles":
         return _tiles(model)
+    if model.network.method == "single_style":
+        return Part(name, SingleStyle(model), (content,), (pastiche,))
     return Part(name, model, (content, style), (pastiche,))
+
+
+class SingleStyle(nn.Cell):
+    """A network of a single style as others know it: content to pastiche, its row inside."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.transfer, self.row = model.transfer, model.predictor.rows[0]
+
+    def construct(self, content):
+        """content (1, 3, H, W) RGB in [0, 1]. Returns the pastiche."""
+        return self.transfer(content, self.row.expand_dims(0))
 
 
 def _tiles(model) -> Part:
     """The transfer network for parts of one image: its norms take the statistics of the batch, or those given."""
     cell = TilingNetwork(model.transfer, model.network)
     images, rows = ("batch", 3, "height", "width"), (2, cell.channels)
-    inputs = ((CONTENT, images), (EMBEDDING, (1, model.network.embedding_dim)), (STATISTICS, rows), (GIVEN, (1,)))
+    inputs = ((CONTENT, images), (EMBEDDING, (1, model.transfer.embedding_dim)), (STATISTICS, rows), (GIVEN, (1,)))
     outputs = ((PASTICHE, images), (COLLECTED, rows))
     return Part("tiles", cell, *(tuple(Port(*port) for port in ports) for ports in (inputs, outputs)))
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from mindspore import nn
 
 from src.errors import UserError
-from src.models.style_prediction import CompactPredictor, InceptionPredictor, StatisticsPredictor
+from src.models.shapes import embedding_size
+from src.models.style_prediction import CompactPredictor, InceptionPredictor, StatisticsPredictor, StyleTable
 from src.models.style_transfer import StyleTransferNetwork
 from src.models.vgg import VGG, DistilledVGG19
 
@@ -17,18 +18,22 @@ WEIGHT_FILES = {
 
 
 class StylizationModel(nn.Cell):
-    """Style prediction network and style transfer network together.
+    """Style prediction network, or a table of styles in its place, and style transfer network together.
 
     Args:
         network: the `src.config.NetworkConfig` they were built from, kept for the checkpoint.
         loss_network: name of the loss network that a statistics predictor reads.
+        styles: names of the styles of a table, in the order of its rows.
     """
 
-    def __init__(self, network, loss_network="vgg16"):
+    def __init__(self, network, loss_network="vgg16", styles=()):
         super().__init__()
         self.network = network
         self.loss_network = loss_network
-        if network.predictor == "inception_v3":
+        self.styles = tuple(styles)
+        if network.has_table:
+            self.predictor = StyleTable(len(self.styles), embedding_size(network))
+        elif network.predictor == "inception_v3":
             self.predictor = InceptionPredictor(network.embedding_dim, network.train_inception)
         elif network.predictor == "compact":
             self.predictor = CompactPredictor(network.embedding_dim)
@@ -37,13 +42,25 @@ class StylizationModel(nn.Cell):
         self.transfer = StyleTransferNetwork(network)
 
     def construct(self, content, style):
-        """content (N, 3, H, W), style (N, 3, h, w), RGB in [0, 1]. Returns the pastiche (N, 3, H, W) in [0, 1]."""
+        """content (N, 3, H, W), style (N, 3, h, w), RGB in [0, 1]; with a table, style is weights (N, styles).
+
+        Returns:
+            the pastiche (N, 3, H, W) in [0, 1]; a linear output may lie outside.
+        """
         return self.transfer(content, self.predictor(style))
 
 
-def create_model(network, loss_network="vgg16") -> StylizationModel:
-    """A model with new weights. See `StylizationModel`."""
-    return StylizationModel(network, loss_network)
+def create_model(network, loss_network="vgg16", styles=()) -> StylizationModel:
+    """A model with new weights. See `StylizationModel`.
+
+    Raises:
+        UserError: a method without networks of its own.
+    """
+    if network.method == "optimize":
+        raise UserError(
+            "option method: optimize makes the picture itself, there is no network to train or export; use stylize.py"
+        )
+    return StylizationModel(network, loss_network, styles)
 
 
 def find_loss_weights(loss, search_dir=""):

@@ -65,6 +65,18 @@ def layer_channels(width):
     return tuple(max(1, round(c * width)) for c in (32, 64, 128))
 
 
+def conditional_channels(network):
+    """Channels of the style transfer network's conditional instance norms, in order; `network` as in `src.config`."""
+    c1, c2, c3 = layer_channels(network.width)
+    # a linear output is not normalised
+    return (*(c3,) * (2 * RESIDUAL_BLOCKS), c2, c1, *(() if network.output == "linear" else (3,)))
+
+
+def embedding_size(network):
+    """Numbers in what the style transfer network takes for a style: its embedding, or all its gammas and betas."""
+    return 2 * sum(conditional_channels(network)) if network.has_table else network.embedding_dim
+
+
 def layer_names(blocks):
     """Names of the convolutions after which a feature layer exists, in order: "1_1", "1_2", "2_1", ..."""
     return [f"{b}_{i}" for b, count in enumerate(blocks, 1) for i in range(1, count + 1)]

@@ -1,11 +1,12 @@
-"""Style prediction networks: style image to style embedding. Three of them behind one interface.
+"""Style prediction networks: style image to style embedding. Three of them behind one interface, and a table.
 
-Each has `construct(style (N, 3, H, W) RGB in [0, 1]) -> embedding (N, embedding_dim)`.
+Each has `construct(style (N, 3, H, W) RGB in [0, 1]) -> embedding (N, embedding_dim)`; the table in their place takes
+weights of its styles (N, styles).
 """
 
 import mindspore as ms
 import numpy as np
-from mindspore import Parameter, nn, ops
+from mindspore import Parameter, ParameterTuple, nn, ops
 
 from src.models.inception_v3 import InceptionV3
 from src.models.shapes import CHANNELS, COMPACT_DEPTHS, DISTILLED_CHANNELS, REFINE_UNITS
@@ -121,6 +122,29 @@ class CompactPredictor(StatisticsEmbedding):
 
     def construct(self, style):
         return self.embed_standard(self.standard_statistics(style))
+
+
+class StyleTable(nn.Cell):
+    """A row a style, all gammas, then all betas of the style transfer network: no style is predicted.
+
+    Dumoulin et al. 2016, section 2.2: the only parameters that are a style's own. With one row it is the affine part of
+    the instance norms of Johnson et al. 2016. Differs from Dumoulin: the contract layers are normalised without the
+    style, as in the family's other networks; a blend is the mean of whole rows, as theirs is (section 3.4).
+
+    Args:
+        styles: how many rows.
+        size: numbers in a row, gammas in the first half.
+    """
+
+    def __init__(self, styles, size):
+        super().__init__()
+        plain = np.repeat(np.array((1.0, 0.0), np.float32), size // 2)
+        # a Parameter a row, so that each can be frozen by itself
+        self.rows = ParameterTuple(Parameter(plain.copy(), name=f"row{i}") for i in range(styles))
+
+    def construct(self, weights):
+        """weights (N, styles), of which a one-hot row picks a style. Returns the gammas and betas, (N, size)."""
+        return ops.matmul(weights, ops.stack(self.rows))
 
 
 def _convolution(in_channels, out_channels, stride):

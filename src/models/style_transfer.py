@@ -5,7 +5,7 @@ from mindspore import nn, ops
 
 from src.models.layers import BilinearConvolution, Convolution, ImageConvolution, UpsampledConvolution
 from src.models.normalization import InstanceNorm
-from src.models.shapes import RESIDUAL_BLOCKS, layer_channels
+from src.models.shapes import RESIDUAL_BLOCKS, conditional_channels, embedding_size, layer_channels
 
 
 class ContractLayer(nn.Cell):
@@ -49,22 +49,28 @@ class UpsamplingLayer(nn.Cell):
 
 
 class OutputLayer(nn.Cell):
-    """9x9 convolution to RGB, conditional instance norm, sigmoid or tanh brought to [0, 1]."""
+    """9x9 convolution to RGB; conditional instance norm, sigmoid or tanh brought to [0, 1], unless it is linear."""
 
     def __init__(self, in_channels, network):
         super().__init__()
         self.conv = ImageConvolution(in_channels, 3, 9, network.padding, network.conv_bias)
-        self.norm = InstanceNorm(3, network.norm_affine)
+        self.norm = None if network.output == "linear" else InstanceNorm(3, network.norm_affine)
         self.tanh = network.output == "tanh"
 
-    def construct(self, x, gamma, beta):
-        x = self.norm(self.conv(x), gamma, beta)
+    def construct(self, x, gamma=None, beta=None):
+        x = self.conv(x)
+        if self.norm is None:
+            return x
+        x = self.norm(x, gamma, beta)
         # (tanh(x) + 1) / 2 = sigmoid(2 x), and MindSpore's tanh on a CPU is off by up to 1e-4
         return ops.sigmoid(x * 2.0 if self.tanh else x)
 
 
 class StyleTransferNetwork(nn.Cell):
     """Ghiasi et al. 2017, table 1 of the appendix, and the linear heads that feed its normalisations.
+
+    The network of Dumoulin et al. 2016 and, with `output: linear`, of Johnson et al. 2016 as well; they have no heads:
+    what is a style embedding elsewhere is their gammas and betas themselves.
 
     ============  ==============================  ====================  =====
     layer         operation                       output                norm
@@ -83,6 +89,9 @@ class StyleTransferNetwork(nn.Cell):
 
     Args:
         network: `src.config.NetworkConfig`.
+
+    Attributes:
+        embedding_dim: numbers in a style embedding.
     """
 
     def __init__(self, network):
@@ -101,19 +110,21 @@ class StyleTransferNetwork(nn.Cell):
         self.upsample1 = UpsamplingLayer(c3, c2, network)
         self.upsample2 = UpsamplingLayer(c2, c1, network)
         self.output = OutputLayer(c1, network)
-        sizes = [c3] * (2 * RESIDUAL_BLOCKS) + [c2, c1, 3]
+        self.embedding_dim = embedding_size(network)
         self.bounds = [0]
-        for size in sizes:
+        for size in conditional_channels(network):
             self.bounds.append(self.bounds[-1] + size)
         total = self.bounds[-1]
-        # a new network starts as plain instance norm (gamma 1, beta 0), moved a little by the embedding
-        self.heads = nn.Dense(network.embedding_dim, 2 * total, weight_init="normal", bias_init="zeros")
-        self.heads.bias[:total] = 1.0
+        self.heads = None
+        if not network.has_table:
+            # a new network starts as plain instance norm (gamma 1, beta 0), moved a little by the embedding
+            self.heads = nn.Dense(network.embedding_dim, 2 * total, weight_init="normal", bias_init="zeros")
+            self.heads.bias[:total] = 1.0
         self.total = total
 
     def style_parameters(self, embedding):
         """embedding (N, embedding_dim) to one (gamma, beta) pair of (N, C) a conditional layer, in their order."""
-        values = self.heads(embedding)
+        values = embedding if self.heads is None else self.heads(embedding)
         pairs = ()
         for i in range(len(self.bounds) - 1):
             low, high = self.bounds[i], self.bounds[i + 1]
@@ -140,4 +151,6 @@ class StyleTransferNetwork(nn.Cell):
         x = self.residual5(x, p[8][0], p[8][1], p[9][0], p[9][1])
         x = self.upsample1(x, p[10][0], p[10][1])
         x = self.upsample2(x, p[11][0], p[11][1])
+        if self.output.norm is None:
+            return self.output(x)
         return self.output(x, p[12][0], p[12][1])

@@ -47,7 +47,7 @@ class TilingNetwork:
     def __init__(self, transfer, network, precision="float32"):
         self.collecting, self.tiling = (_with_shared_norms(transfer, network, collect) for collect in (True, False))
         self.channels = sum(norm.channels for norm in shared_norms(self.tiling))
-        embedding = Tensor(shape=(1, network.embedding_dim), dtype=ms.float32)
+        embedding = Tensor(shape=(1, transfer.embedding_dim), dtype=ms.float32)
         for cell, images in ((self.collecting, None), (self.tiling, 1)):
             apply_precision(cell, precision)
             cell.set_inputs(Tensor(shape=(images, 3, None, None), dtype=ms.float32), embedding)

@@ -1,7 +1,8 @@
 """What runs the two networks: MindSpore, or an engine that needs no MindSpore and exported files.
 
 An engine is an object with `name`, `embedding_dim`, `embed(style (1, 3, h, w)) -> (1, embedding_dim)` and
-`transfer(content (1, 3, H, W), embedding) -> pastiche (1, 3, H, W)`; all arrays float32, images RGB in [0, 1].
+`transfer(content (1, 3, H, W), embedding) -> pastiche (1, 3, H, W)`; all arrays float32, images RGB in [0, 1]. With
+`styles`, names that are not empty, `embed` takes weights of these (1, styles) in place of a style image.
 Where its `can_tile` is true, it also stylises contents in parts: `collect(crops (N, 3, h, w), embedding)` gives the
 statistics of the norms, (2, their channels), `transfer_tile(tile (1, 3, h, w), embedding, statistics)` its pastiche.
 Importing this module imports none of them.
@@ -103,13 +104,19 @@ def find_parts(checkpoint, suffix) -> list[Path]:
     return [*files, tiles] if tiles.is_file() else files
 
 
-def embedding_size(part) -> int:
-    """Numbers in an embedding, from the JSON beside an exported file."""
+def read_description(part) -> tuple[int, tuple]:
+    """Numbers in an embedding and names of the styles (none where images are embedded), from the JSON beside a file."""
     description = part.with_name(part.name + ".json")
     try:
-        return int(json.loads(description.read_text(encoding="utf-8"))["embedding_size"])
+        content = json.loads(description.read_text(encoding="utf-8"))
+        return int(content["embedding_size"]), tuple(content.get("styles", ()))
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{description}: missing or damaged; export.py writes it beside {part.name}") from None
+
+
+def styles_of(files, predictor_input) -> tuple:
+    """Names of the styles of a pair of files whose predictor has that input: without a table, no JSON is needed."""
+    return read_description(files[1])[1] if predictor_input == "weights" else ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,7 @@ class ExportedNetworks:
         run_predictor, run_transfer: functions of the inputs by name that give the one output.
         open_tiles: reads the graph for tiles; gives a function of the inputs by name to the list of outputs, and the
             number of the norms' channels. None without such a graph.
+        styles: names of the styles of a table; empty where images are embedded.
     """
 
     name: str
@@ -129,6 +137,7 @@ class ExportedNetworks:
     run_predictor: Callable
     run_transfer: Callable
     open_tiles: Callable | None = None
+    styles: tuple = ()
 
     @property
     def can_tile(self) -> bool:
@@ -141,7 +150,7 @@ class ExportedNetworks:
 
     def embed(self, style):
         """See the module."""
-        return self.run_predictor({"style": style})
+        return self.run_predictor({"weights" if self.styles else "style": style})
 
     def transfer(self, content, embedding):
         """See the module."""
@@ -200,6 +209,7 @@ def open_onnxruntime(files, device="auto") -> ExportedNetworks:
         lambda inputs: predictor.run(None, inputs)[0],
         lambda inputs: transfer.run(None, inputs)[0],
         open_tiles if files[2:] else None,
+        styles_of(files, predictor.get_inputs()[0].name),
     )
 
 
@@ -236,6 +246,7 @@ def open_openvino(files, precision="float32") -> ExportedNetworks:
         lambda inputs: predictor(inputs)[0],
         lambda inputs: transfer(inputs)[0],
         open_tiles if files[2:] else None,
+        styles_of(files, predictor.input(0).get_any_name()),
     )
 
 
@@ -251,7 +262,8 @@ def open_mindir(files) -> ExportedNetworks:
         cell = ms.nn.GraphCell(ms.load(str(path)))
         return lambda inputs: cell(*map(ms.Tensor, inputs.values())).asnumpy()
 
-    return ExportedNetworks("mindir", embedding_size(files[1]), *map(read, files[:2]))
+    size, styles = read_description(files[1])
+    return ExportedNetworks("mindir", size, *map(read, files[:2]), styles=styles)
 
 
 def _first_line(error) -> str:

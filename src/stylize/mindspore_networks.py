@@ -31,10 +31,11 @@ class MindSporeNetworks:
     def __init__(self, model, precision="float32"):
         apply_precision(model, precision)
         self.model, self.precision = model, precision
-        self.embedding_dim = model.network.embedding_dim
+        self.embedding_dim, self.styles = model.transfer.embedding_dim, model.styles
         image = Tensor(shape=(1, 3, None, None), dtype=ms.float32)
         self._predictor, self._transfer = model.predictor, model.transfer
-        self._predictor.set_inputs(image)
+        weights = Tensor(shape=(1, len(self.styles)), dtype=ms.float32)
+        self._predictor.set_inputs(weights if self.styles else image)
         self._transfer.set_inputs(image, Tensor(shape=(1, self.embedding_dim), dtype=ms.float32))
 
     @classmethod
@@ -50,7 +51,7 @@ class MindSporeNetworks:
             UserError: no such file, or another kind of file; a statistics predictor without its loss network.
         """
         model = load_model(checkpoint, inception_ckpt)
-        if model.network.predictor == "statistics":
+        if model.network.reads_statistics:
             if loss is None:
                 raise UserError(
                     f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use "
@@ -60,7 +61,7 @@ class MindSporeNetworks:
         return cls(model, precision)
 
     def embed(self, style):
-        """style float32 (1, 3, h, w) in [0, 1]. Returns the embedding (1, embedding_dim)."""
+        """style float32 (1, 3, h, w) in [0, 1], or weights (1, styles). Returns the embedding (1, embedding_dim)."""
         return self._predictor(Tensor(style)).asnumpy()
 
     def transfer(self, content, embedding):

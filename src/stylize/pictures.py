@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from src.data.images import check_writable, list_images, read_image, resize_short_side, write_image
 from src.errors import UserError
 from src.files import check_folder
+from src.stylize.named import blend_weights
+from src.stylize.report import sheet
 from src.stylize.tiles import check_tile
 
 STRONGEST = 1.5
+MOST_STEPS = 16
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,83 @@ def style_files(style, styles, weights) -> tuple[list, list[float]]:
     return styles, weights
 
 
+def names_styles(style, settings) -> bool:
+    """Whether the options may pick styles by name, as a model with a table has them, rather than by image files.
+
+    Args:
+        style: the style image, or None.
+        settings: `src.config.StylizeConfig`.
+    """
+    if settings.style or isinstance(settings.style_weights, dict):
+        return True
+    files = settings.styles and all(Path(path).exists() for path in settings.styles)
+    return bool(settings.checkpoint and not style and not files)
+
+
+def named_styles(styles, style, settings) -> tuple[list, list[float]]:
+    """The styles that the options pick from a model's table, and a weight for each.
+
+    Args:
+        styles: names of the model's styles.
+        style: the style image, or None.
+        settings: `src.config.StylizeConfig`.
+
+    Raises:
+        UserError: none of them where there are several, or picked in two ways; weights with another sum than 1.
+    """
+    known = ", ".join(styles)
+    if style:
+        raise UserError(f"style image {style}: the model embeds no images; choose with --style one of {known}")
+    by_weights = settings.style_weights if isinstance(settings.style_weights, dict) else {}
+    ways = [way for way in (settings.style, settings.styles, by_weights) if way]
+    if len(ways) > 1 or (settings.style and settings.style_weights):
+        raise UserError("option style: found more than one of --style, --styles and --style_weights name=weight")
+    if not ways and len(styles) > 1:
+        raise UserError(f"option style: missing; choose one of {known}, or blend with --style_weights name=weight,...")
+    chosen = [settings.style] if settings.style else list(by_weights) or settings.styles or list(styles)
+    weights = list(by_weights.values()) or settings.style_weights or [1 / len(chosen)] * len(chosen)
+    if len(weights) != len(chosen):
+        raise UserError(f"option style_weights: found {len(weights)} for {len(chosen)} styles, expected one a style")
+    if len(set(chosen)) < len(chosen):
+        raise UserError(f"option styles: found {', '.join(chosen)}, where one style stands twice")
+    blend_weights(styles, dict(zip(chosen, weights, strict=True)))
+    return chosen, weights
+
+
+def blend_rows(stylizer, styles, weights, steps=0) -> list[list]:
+    """Embeddings of a blend of styles, or of a strip or a square of blends: rows of them.
+
+    Args:
+        stylizer: `src.stylize.stylizer.Stylizer`.
+        styles: what it embeds.
+        weights: of the one blend.
+        steps: 0 for that one; else from the first style to the second in so many, or from the first two above to the
+            other two below (Dumoulin et al. 2016, figure 7).
+    """
+    corners = [stylizer.embed(style) for style in styles]
+    if not steps:
+        return [[stylizer.blend(corners, weights)]]
+    places = np.linspace(0, 1, steps)
+    pairs = [corners[i : i + 2] for i in range(0, len(corners), 2)]
+    across = [[stylizer.blend(pair, [1 - x, x]) for x in places] for pair in pairs]
+    if len(across) == 1:
+        return across
+    return [[stylizer.blend(pair, [1 - y, y]) for pair in zip(*across, strict=True)] for y in places]
+
+
+def check_blend(steps, styles, weights):
+    """Raises a UserError unless so many steps between these styles make a strip or a square."""
+    if not steps:
+        return
+    if not 2 <= steps <= MOST_STEPS:
+        raise UserError(f"option blend_steps: found {steps}, expected 2 to {MOST_STEPS}, or 0 for one blend")
+    if len(styles) not in (2, 4):
+        found = f"option blend_steps: found {len(styles)} style{'s' * (len(styles) != 1)}"
+        raise UserError(f"{found}, expected 2 for a strip or 4 for a square (--styles)")
+    if weights:
+        raise UserError("option blend_steps: makes its own weights; leave --style_weights out")
+
+
 def check_settings(strength, size, tile=0):
     """Raises a UserError for a strength, a size or a side of tiles that makes no picture."""
     if not 0 <= strength <= STRONGEST:
@@ -90,13 +172,13 @@ def check_settings(strength, size, tile=0):
     check_tile(tile)
 
 
-def run_jobs(jobs, stylizer, embedding, strength=1.0, size=0, progress=None):
+def run_jobs(jobs, stylizer, embeddings, strength=1.0, size=0, progress=None):
     """Stylises and writes every job.
 
     Args:
         jobs: from `plan_jobs`.
         stylizer: `src.stylize.stylizer.Stylizer`.
-        embedding: (embedding_dim,) of the style, or of the blend of styles.
+        embeddings: rows of them, (embedding_dim,) each: of one style or blend, or of a sheet, see `blend_rows`.
         strength: 0 to 1.5, see `Stylizer.strengthen`.
         size: short side of the output in pixels; 0 for the content's.
         progress: see `Stylizer.stylize`.
@@ -113,8 +195,11 @@ def run_jobs(jobs, stylizer, embedding, strength=1.0, size=0, progress=None):
             content = read_image(job.content)
             if size:
                 content = resize_short_side(content, size)
-            pastiche = stylizer.stylize(content, stylizer.strengthen(content, embedding, strength), progress)
-            write_image(job.output, pastiche)
+            pastiches = [
+                [stylizer.stylize(content, stylizer.strengthen(content, e, strength), progress) for e in row]
+                for row in embeddings
+            ]
+            write_image(job.output, pastiches[0][0] if len(pastiches[0]) == 1 else sheet(pastiches))
         except UserError as error:
             yield job, error
         else:

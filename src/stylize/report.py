@@ -63,14 +63,17 @@ class Grid:
         return self._canvas
 
 
-def draw_grid(contents, styles, stylizer) -> np.ndarray:
-    """The grid, uint8 (H, W, 3), of every content with every style, lists of uint8 images, by a `Stylizer`."""
+def draw_grid(contents, styles, stylizer, names=None) -> np.ndarray:
+    """The grid, uint8 (H, W, 3), of every content with every style, lists of uint8 images, by a `Stylizer`.
+
+    Its styles are known by `names`, one a style image, when it has a table of them.
+    """
     grid = Grid(len(contents), len(styles))
     for i, content in enumerate(contents):
         grid.put_content(i, content)
     for j, style in enumerate(styles):
         grid.put_style(j, style)
-        embedding = stylizer.embed(style)
+        embedding = stylizer.embed(names[j] if names else style)
         for i, content in enumerate(contents):
             grid.put(i, j, stylizer.stylize(content, embedding))
     return grid.image()
@@ -82,13 +85,21 @@ def evenly_spaced(items, wanted) -> list:
     return [items[i] for i in places]
 
 
-def strip(frames) -> np.ndarray:
-    """Frames uint8 (H, W, 3) of one size side by side, reduced until none is longer than 512 px."""
-    height, width = frames[0].shape[:2]
+def sheet(rows) -> np.ndarray:
+    """Rows of frames, uint8 (H, W, 3) of one size, as one picture; reduced until none is longer than 512 px."""
+    height, width = rows[0][0].shape[:2]
     scale = min(1.0, LARGEST_FRAME / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    gap = np.full((size[1], GAP, 3), 255, np.uint8)
-    pieces = []
-    for frame in frames:
-        pieces += [np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)), gap]
-    return np.concatenate(pieces[:-1], axis=1)
+    pitch, shape = (size[1] + GAP, size[0] + GAP), (len(rows), len(rows[0]))
+    canvas = np.full((shape[0] * pitch[0] - GAP, shape[1] * pitch[1] - GAP, 3), 255, np.uint8)
+    for i, row in enumerate(rows):
+        for j, frame in enumerate(row):
+            top, left = i * pitch[0], j * pitch[1]
+            cell = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS))
+            canvas[top : top + size[1], left : left + size[0]] = cell
+    return canvas
+
+
+def strip(frames) -> np.ndarray:
+    """Frames side by side, see `sheet`."""
+    return sheet([frames])

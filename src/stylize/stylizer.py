@@ -6,6 +6,7 @@ from PIL import Image
 from src.data.images import resize_short_side, to_image, to_network
 from src.errors import UserError
 from src.stylize.engines import open_networks
+from src.stylize.named import blend_weights
 from src.stylize.padding import pad_image
 from src.stylize.tiles import MOST_WHOLE, TILE, check_tile, fitting_pixels, stylize_tiled
 
@@ -44,6 +45,10 @@ class Stylizer:
         networks: an engine that is there already, instead of all of the above.
         tile: side in pixels of the tiles in which every content is stylised; 0 chooses by size and free memory.
 
+    Attributes:
+        embedding_dim: numbers in an embedding.
+        styles: names of the styles that a model with a table has; empty where images are embedded.
+
     Raises:
         UserError: no such file, or another kind of file; an engine that is not installed; a statistics predictor
             without its loss network; a side that makes no tile, or tiles from an engine that can't.
@@ -53,6 +58,7 @@ class Stylizer:
         check_tile(tile)
         self.networks = networks or open_networks(engine, checkpoint, inception_ckpt, loss, runtime)
         self.embedding_dim, self.tile = self.networks.embedding_dim, tile
+        self.styles = self.networks.styles
         if tile and not self.networks.can_tile:
             raise UserError(
                 f"option tile: found {tile}, but {self.networks.name} has no graph for tiles of this model; use --tile "
@@ -60,7 +66,21 @@ class Stylizer:
             )
 
     def embed(self, style) -> np.ndarray:
-        """The style embedding, (embedding_dim,) float32, of a uint8 (H, W, 3) RGB image of any size."""
+        """The style embedding, (embedding_dim,) float32.
+
+        Args:
+            style: uint8 (H, W, 3) RGB image of any size; of a model with a table of styles a name, a number, or a dict
+                of these to weights with the sum 1.
+
+        Raises:
+            UserError: a style that the table lacks, or an image for one; weights with another sum.
+        """
+        if self.styles and isinstance(style, np.ndarray):
+            raise UserError(f"the model embeds no images; it has the styles {', '.join(self.styles)}")
+        if self.styles:
+            return self.networks.embed(blend_weights(self.styles, style))[0]
+        if not isinstance(style, np.ndarray):
+            raise UserError(f"style {style!r}: the model has no styles by name, it embeds images")
         _check_image(style)
         return self.networks.embed(to_network(prepare_style(style)))[0]
 
@@ -84,6 +104,11 @@ class Stylizer:
         """The embedding between the content's own (strength 0) and a style's (1); above 1 it exaggerates the style."""
         if strength == 1:
             return np.asarray(embedding, np.float32)
+        if self.styles:
+            raise UserError(
+                f"option strength: found {strength}, but the model has a table of styles and can't embed the content's "
+                "own; leave it out, or blend two styles"
+            )
         return self.blend([self.embed(content), embedding], [1 - strength, strength])
 
     def stylize(self, content, embedding, progress=None) -> np.ndarray:

@@ -15,6 +15,7 @@ from src.runtime import apply_precision, gradient_reducer
 from src.training.muon import Muon
 from src.training.objectives import Distillation, Stylization, loss_taps
 from src.training.schedule import learning_rates
+from src.training.styles import train_new_rows_only, with_new_rows
 from src.training.train_step import TrainOneStep
 from src.weights.load import load_inception, load_model
 from src.weights.native import load_into, to_arrays
@@ -34,30 +35,40 @@ def weights_folder(train) -> Path:
     return path.parent if path.is_file() else path
 
 
-def build_model(network, loss, train):
+def build_model(network, loss, train, styles=()):
     """The model with its first weights: a checkpoint's, pretrained Inception-v3's, or new ones.
 
-    Of a checkpoint with another predictor only the style transfer network is taken.
+    Of a checkpoint with another predictor only the style transfer network is taken. With styles that a checkpoint's
+    table lacks, only their rows are trained.
 
     A statistics predictor gets its loss network.
+
+    Args:
+        network, loss, train: see `src.config`.
+        styles: names of the styles of a table, see `src.training.styles`.
 
     Raises:
         UserError: no such checkpoint, or one of another network; no inceptionv3.ckpt or loss network where one is
             needed.
     """
     start = starting_checkpoint(train)
-    model = create_model(network, loss.loss_network)
-    if network.predictor == "statistics":
+    model = create_model(network, loss.loss_network, styles)
+    if network.reads_statistics:
         model.predictor.attach(create_loss_network(loss, weights_folder(train), STATISTICS_TAPS))
     if start:
         loaded = load_model(start)
         _check_same(network, loaded.network, start, ignore=("predictor", "train_inception"))
-        if network.predictor == loaded.network.predictor:
+        if network.method == "n_styles":
+            load_into(model, with_new_rows(to_arrays(loaded), model), start)
+            if len(styles) > len(loaded.styles):
+                train_new_rows_only(model, len(loaded.styles))
+                logger.info("training the rows of %s, nothing else", ", ".join(styles[len(loaded.styles) :]))
+        elif network.has_table or network.predictor == loaded.network.predictor:
             load_into(model, to_arrays(loaded), start)
         else:
             load_into(model.transfer, to_arrays(loaded.transfer), start)
             logger.info("%s: took the style transfer network, not its %s predictor", start, loaded.network.predictor)
-    elif network.predictor == "inception_v3":
+    elif network.predictor == "inception_v3" and not network.has_table:
         path = weights_folder(train) / "inceptionv3.ckpt"
         if not path.is_file():
             raise UserError(
@@ -81,11 +92,21 @@ def _check_same(wanted, found, where, ignore=()):
 def build_objective(options, model, runtime):
     """The objective, its loss network (None when nothing is judged by one) and the parameters to train."""
     loss, train = options.loss, options.train
+    if train.distill_from and options.data.style_size not in (0, options.data.image_size):
+        raise UserError(
+            f"option style_size: found {options.data.style_size}, expected 0 with --distill_from, which embeds contents "
+            "and styles together"
+        )
+    if train.distill_from and model.network.has_table:
+        raise UserError(
+            f"option distill_from: method {model.network.method} has no style prediction network to distil into; leave "
+            "it out"
+        )
     folder = weights_folder(train)
     judged = not train.distill_from or train.distill_weight > 0
     stylization, loss_network = None, None
     if judged:
-        taps = loss_taps(loss, model.network.predictor)
+        taps = loss_taps(loss, model.network)
         loss_network = create_loss_network(loss, folder, taps)
         apply_precision(loss_network, runtime.precision)
         stylization = Stylization(model, loss_network, taps, loss)
@@ -95,7 +116,7 @@ def build_objective(options, model, runtime):
         return stylization, loss_network, model.trainable_params()
     teacher = load_model(train.distill_from)
     _check_same(model.network, teacher.network, train.distill_from, ignore=("predictor", "train_inception"))
-    if teacher.network.predictor == "statistics":
+    if teacher.network.reads_statistics:
         teacher.predictor.attach(create_loss_network(loss, folder, STATISTICS_TAPS))
     hint = train.hint_weight > 0
     if hint:

@@ -14,8 +14,9 @@ from src.models.style_prediction import STATISTICS_TAPS, channel_statistics
 class Stylization(nn.Cell):
     """Ghiasi et al. 2017, section 2: prediction and transfer network trained together on the stylization loss.
 
-    Each of content, style and pastiche goes through the loss network once a step, the first two outside the gradient. A
-    statistics predictor reads the same pass over the style.
+    A table of styles in place of the prediction network makes it the training of Dumoulin et al. 2016, and of Johnson
+    et al. 2016 when it has one row. Each of content, style and pastiche goes through the loss network once a step, the
+    first two outside the gradient. A statistics predictor reads the same pass over the style.
 
     Args:
         model: `src.models.factory.StylizationModel`.
@@ -30,14 +31,15 @@ class Stylization(nn.Cell):
         self.loss_network = loss_network
         self.loss = StylizationLoss(loss, taps)
         self.names = self.loss.names
-        self.reads_statistics = model.network.predictor == "statistics"
+        self.reads_statistics = model.network.reads_statistics
         self.statistics_taps = tuple(taps.index(t) for t in STATISTICS_TAPS) if self.reads_statistics else ()
 
-    def targets(self, content, style):
-        """Content features, the style's Gram matrices, and what the predictor reads: the style or its statistics."""
+    def targets(self, content, style, weights=None):
+        """Content features, the style's Gram matrices, and what the predictor reads: the style, or its statistics, or
+        the weights that a table takes."""
         content_features = self.loss_network(content)
         style_features = self.loss_network(style)
-        predictor_input = style
+        predictor_input = style if weights is None else weights
         if self.reads_statistics:
             read = ()
             for i in self.statistics_taps:
@@ -125,9 +127,9 @@ class Distillation(nn.Cell):
         return total, ops.concat((ops.stack((total, *terms)), inner))
 
 
-def loss_taps(loss, predictor) -> tuple:
-    """Feature layers that training with this loss and predictor needs, each once."""
+def loss_taps(loss, network) -> tuple:
+    """Feature layers that training a network with this loss needs, each once; both as in `src.config`."""
     taps = (*loss.style_taps, *loss.content_taps)
-    if predictor == "statistics":
+    if network.reads_statistics:
         taps = (*taps, *STATISTICS_TAPS)
     return tuple(dict.fromkeys(taps))

@@ -3,6 +3,7 @@
 from src.data.images import center_crop, read_image, resize_short_side, write_image
 from src.models.factory import create_model
 from src.stylize.mindspore_networks import MindSporeNetworks
+from src.stylize.named import style_name
 from src.stylize.report import draw_grid, evenly_spaced
 from src.stylize.stylizer import Stylizer
 from src.weights.native import load_into
@@ -20,18 +21,20 @@ class Preview:
     """
 
     def __init__(self, model, contents, styles, side):
-        self.model = create_model(model.network, model.loss_network)
-        if model.network.predictor == "statistics":
+        self.model = create_model(model.network, model.loss_network, model.styles)
+        if model.network.reads_statistics:
             self.model.predictor.attach(*model.predictor.loss_network)
         self.stylizer = Stylizer(networks=MindSporeNetworks(self.model))
         self.contents = [_square(path, side) for path in evenly_spaced(contents, PAIRS)]
-        self.styles = [_square(path, side) for path in evenly_spaced(styles, PAIRS)]
+        shown = evenly_spaced(styles, PAIRS)
+        self.styles, self.names = [_square(path, side) for path in shown], [style_name(path) for path in shown]
 
     def draw(self, path, weights):
         """Writes the grid that weights {name: array} give."""
         load_into(self.model, weights, "the model in training")
         self.model.set_train(False)
-        write_image(path, draw_grid(self.contents, self.styles, self.stylizer))
+        names = self.names if self.model.styles else None
+        write_image(path, draw_grid(self.contents, self.styles, self.stylizer, names))
 
 
 def _square(path, side):

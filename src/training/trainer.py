@@ -17,11 +17,13 @@ from src.training.build import (
     build_step,
     describe_versions,
     standardise_statistics,
+    starting_checkpoint,
 )
 from src.training.files import CheckpointFolder, model_arrays, model_writer, restore_state, step_parameters
 from src.training.log import LossLog
 from src.training.preview import Preview
 from src.training.schedule import learning_rates
+from src.training.styles import known_styles, table_styles, table_weights
 from src.weights.native import load_into, read_checkpoint
 
 logger = logging.getLogger("style_transfer")
@@ -62,11 +64,13 @@ def train(options, runtime) -> int:
     output = Path(setting.output_dir)
     if runtime.is_main:
         output = check_folder(setting.output_dir, "output_dir")
-    images = PairedImages(options.data, runtime.seed, runtime.rank, runtime.rank_size)
+    known = known_styles(options.network, starting_checkpoint(setting))
+    images = PairedImages(options.data, runtime.seed, runtime.rank, runtime.rank_size, known)
+    styles = table_styles(options.network, images.all_files()[1], known)
     logger.info(
         "%d content images, %d style images, %d files skipped", images.content_count, images.style_count, images.skipped
     )
-    model = build_model(options.network, options.loss, setting)
+    model = build_model(options.network, options.loss, setting, styles)
     objective, loss_network, parameters = build_objective(options, model, runtime)
     checkpoints = CheckpointFolder(output / "checkpoints", setting.keep_checkpoints)
     done = checkpoints.steps()[-1:] if setting.resume else []
@@ -86,6 +90,7 @@ def train(options, runtime) -> int:
         "loss_network": options.loss.loss_network,
         "options": {name: to_dict(getattr(options, name)) for name in ("loss", "data", "train")},
         "versions": describe_versions(),
+        **({"styles": styles} if styles else {}),
     }
     if runtime.is_main:
         output.mkdir(parents=True, exist_ok=True)
@@ -103,7 +108,8 @@ def train(options, runtime) -> int:
     rows, saved, step = [], start, start
     with _Interrupt() as interrupt:
         for content, style in images.batches(start, setting.steps):
-            rows.append(step_cell(content, style))
+            weights = [table_weights(styles, images, step)] if styles else []
+            rows.append(step_cell(content, style, *weights))
             step += 1
             last = step == setting.steps or interrupt.wanted
             at_save = step % setting.save_every == 0
@@ -171,6 +177,12 @@ def _resume(checkpoints, start, model, step_cell, runtime, images, options):
     where = checkpoints.state_file(start)
     params, metadata = read_checkpoint(checkpoints.model_file(start))
     if metadata and "network" in metadata:
+        had = metadata.get("styles", ())
+        if tuple(had) != model.styles:
+            raise UserError(
+                f"cannot resume from {where}: its styles are {', '.join(had) or 'none'}, the options' "
+                f"{', '.join(model.styles) or 'none'}; to add some, name it with --init_ckpt and use another --output_dir"
+            )
         load_into(model, params, checkpoints.model_file(start))
     state, metadata = checkpoints.load_state(start)
     restore_state(step_cell, state, where)

@@ -49,7 +49,9 @@ def read_weights(path):
 def describe(params, metadata=None) -> str:
     """What a file's names look like, for errors."""
     if metadata and "network" in metadata:
-        return f"a style transfer model of this project ({metadata['network'].get('predictor', 'unknown')} predictor)"
+        network = metadata["network"]
+        kind = "styles in a table" if metadata.get("styles") else f"{network.get('predictor', 'unknown')} predictor"
+        return f"a style transfer model of this project ({kind})"
     if modelzoo.is_published(params):
         return "the published trained checkpoint"
     if "Conv2d_1a.conv.weight" in params:
@@ -81,7 +83,7 @@ def load_model(path, inception_ckpt="") -> StylizationModel:
     params, metadata = read_weights(path)
     if metadata and "network" in metadata:
         network = defaults(network=metadata["network"])["network"]
-        model = create_model(network, metadata.get("loss_network", "vgg16"))
+        model = create_model(network, metadata.get("loss_network", "vgg16"), metadata.get("styles", ()))
         if inception_ckpt:
             logger.warning("inception_ckpt %s is not read: %s holds its own predictor", inception_ckpt, path)
     elif modelzoo.is_published(params):

@@ -1,0 +1,80 @@
+"""Which styles a table has a row for, and which of these a training run trains."""
+
+import mindspore as ms
+import numpy as np
+
+from src.data.images import read_image
+from src.errors import UserError
+from src.models.factory import frozen
+from src.stylize.named import style_name, style_names
+from src.weights.load import read_weights
+
+
+def known_styles(network, start) -> tuple:
+    """Names of the styles that the checkpoint to start from has already; none without one.
+
+    Args:
+        network: `src.config.NetworkConfig`.
+        start: the checkpoint, or "".
+
+    Raises:
+        UserError: no such file, or not a checkpoint.
+    """
+    if network.method != "n_styles" or not start:
+        return ()
+    return tuple((read_weights(start)[1] or {}).get("styles", ()))
+
+
+def table_styles(network, files, known=()) -> tuple:
+    """Names of the styles of a table: those known, then those of the style files that aren't among them.
+
+    Args:
+        network: `src.config.NetworkConfig`; none of this concerns those without a table.
+        files: the style images that are drawn.
+        known: from `known_styles`.
+
+    Raises:
+        UserError: files that would give styles the same name, a damaged one (a row would never be trained), or several
+            for a network of a single style.
+    """
+    if not network.has_table:
+        return ()
+    names = style_names(files)
+    if network.method == "single_style" and len(names) > 1:
+        raise UserError(
+            f"option style_path: found {len(names)} style images, expected one for --method single_style; name the "
+            "file, or use --method n_styles"
+        )
+    for path in files:
+        read_image(path)
+    return (*known, *(name for name in names if name not in known))
+
+
+def table_weights(styles, images, step):
+    """The weights (N, styles), a float32 tensor, that pick the row of each style image of a step's batch.
+
+    Args:
+        styles: names of the table's rows.
+        images: `src.data.dataset.PairedImages`.
+        step: a step whose batch was made.
+    """
+    rows = [styles.index(style_name(path)) for path in images.batch_files(step)[1]]
+    return ms.Tensor(np.eye(len(styles), dtype=np.float32)[rows])
+
+
+def with_new_rows(arrays, model) -> dict:
+    """{name: array} of a model with fewer styles, with rows for the styles of `model` that come after them.
+
+    A new row starts as the mean of those that are there, which is nearer to any style than plain instance norm.
+    """
+    rows = {name: arrays[name] for name in arrays if name.startswith("predictor.")}
+    mean = np.mean(list(rows.values()), axis=0)
+    added = {f"predictor.{row.name}": mean for row in model.predictor.rows[len(rows) :]}
+    return {**arrays, **added}
+
+
+def train_new_rows_only(model, known):
+    """Takes everything but the rows after the first `known` out of training (Dumoulin et al. 2016, section 3.3)."""
+    frozen(model)
+    for row in model.predictor.rows[known:]:
+        row.requires_grad = True
