@@ -1,6 +1,7 @@
-"""Converts torchvision's VGG-16, VGG-19 or Inception-v3, or MatConvNet's VGG, for train.py.
+"""Converts torchvision's VGG-16, VGG-19 or Inception-v3, MatConvNet's VGG, or fast_neural_style's networks.
 
 python scripts/convert_weights.py vgg16-397923af.pth [pretrained_model]
+python scripts/convert_weights.py mosaic.pth mosaic.ckpt
 """
 
 import sys
@@ -18,9 +19,9 @@ def main(argv):
     arguments = parse(
         argv,
         (),
-        "Converts torchvision's VGG-16, VGG-19 or Inception-v3, or MatConvNet's VGG, for train.py.",
+        "Converts torchvision's VGG-16, VGG-19 or Inception-v3, MatConvNet's VGG, or fast_neural_style's networks.",
         positionals=[
-            ("source", None, ".pth, .pt, .safetensors or .mat file"),
+            ("source", None, ".pth, .pt, .model, .safetensors or .mat file"),
             ("target", "?", ".ckpt to write, or the folder for it (default: pretrained_model)"),
         ],
     )

@@ -94,8 +94,8 @@ def build_objective(options, model, runtime):
     loss, train = options.loss, options.train
     if train.distill_from and options.data.style_size not in (0, options.data.image_size):
         raise UserError(
-            f"option style_size: found {options.data.style_size}, expected 0 with --distill_from, which embeds contents "
-            "and styles together"
+            f"option style_size: found {options.data.style_size}, expected 0 with --distill_from, which embeds "
+            "contents and styles together"
         )
     if train.distill_from and model.network.has_table:
         raise UserError(

@@ -181,7 +181,7 @@ def _resume(checkpoints, start, model, step_cell, runtime, images, options):
         if tuple(had) != model.styles:
             raise UserError(
                 f"cannot resume from {where}: its styles are {', '.join(had) or 'none'}, the options' "
-                f"{', '.join(model.styles) or 'none'}; to add some, name it with --init_ckpt and use another --output_dir"
+                f"{', '.join(model.styles) or 'none'}; to add some, name it with --init_ckpt, with another --output_dir"
             )
         load_into(model, params, checkpoints.model_file(start))
     state, metadata = checkpoints.load_state(start)

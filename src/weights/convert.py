@@ -15,11 +15,12 @@ import numpy as np
 from src.errors import UserError
 from src.models.shapes import BLOCKS, CHANNELS, MIXED, STEM, layer_names
 from src.models.vgg import IMAGENET_MEAN, IMAGENET_STD
+from src.weights.fast_neural_style import from_fast_neural_style, is_fast_neural_style
 from src.weights.modelzoo import inception_shapes, take, vgg_index
 from src.weights.native import save_checkpoint
 from src.weights.torch_file import read_torch_file
 
-SUFFIXES = (".pth", ".pt", ".safetensors", ".mat")
+SUFFIXES = (".pth", ".pt", ".model", ".safetensors", ".mat")
 # torchvision's parts of a batch normalization and the published names
 NORM_PARTS = {"running_mean": "moving_mean", "running_var": "moving_variance", "weight": "gamma", "bias": "beta"}
 # torchvision's name of the first branches in each kind of block, in the order branch0, branch1, branch2
@@ -163,9 +164,9 @@ def convert(source, target="") -> Path:
     """Converts a pretrained network; what it is follows from its names.
 
     Args:
-        source: .pth, .pt, .safetensors or .mat file.
+        source: .pth, .pt, .model, .safetensors or .mat file.
         target: .ckpt to write, or a folder; empty for pretrained_model. In a folder the file gets the name that
-            train.py looks for: vgg16.ckpt, vgg19.ckpt, inceptionv3.ckpt.
+            train.py looks for: vgg16.ckpt, vgg19.ckpt, inceptionv3.ckpt; a network of a single style keeps its own.
 
     Returns:
         the file that was written.
@@ -179,6 +180,7 @@ def convert(source, target="") -> Path:
         raise UserError(f"{source}: found a {suffix or 'nameless'} file, expected one of {', '.join(SUFFIXES)}")
     if not source.is_file():
         raise UserError(f"{source}: no such file")
+    model = None
     if suffix == ".mat":
         params, network = vgg_from_matconvnet(source)
     else:
@@ -187,16 +189,19 @@ def convert(source, target="") -> Path:
             params, network = inception_from_torchvision(tensors, source), "inceptionv3"
         elif "features.0.weight" in tensors:
             params, network = vgg_from_torchvision(tensors, source)
+        elif is_fast_neural_style(tensors):
+            params, model = from_fast_neural_style(tensors, source)
+            network = source.stem
         else:
             raise UserError(
                 f"{source}: its tensors ({', '.join(list(tensors)[:3])}, ...) are neither torchvision's VGG nor its "
-                "Inception-v3"
+                "Inception-v3, nor fast_neural_style's"
             )
     if target.suffix != ".ckpt":
         target = target / f"{network}.ckpt"
     if target.exists():
         raise UserError(f"{target}: exists; remove it, or name another file to write")
     # Inception-v3 goes out under the published names, so that the published scripts read the file too
-    metadata = None if network == "inceptionv3" else {"loss_network": network, "source": source.name}
+    metadata = None if network == "inceptionv3" else model or {"loss_network": network, "source": source.name}
     save_checkpoint(target, {n: np.ascontiguousarray(a, np.float32) for n, a in params.items()}, metadata)
     return target

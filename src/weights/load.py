@@ -16,8 +16,17 @@ from src.weights import modelzoo
 from src.weights.modelzoo import take
 from src.weights.native import load_into, read_checkpoint
 
-CONVERTER = "scripts/convert_weights.py converts torchvision's VGG and Inception-v3 and MatConvNet's VGG"
-FOREIGN = {".pth": "a PyTorch", ".pt": "a PyTorch", ".safetensors": "a safetensors", ".mat": "a MATLAB"}
+CONVERTER = (
+    "scripts/convert_weights.py converts torchvision's VGG and Inception-v3, MatConvNet's VGG and fast_neural_style's "
+    "networks"
+)
+FOREIGN = {
+    ".pth": "a PyTorch",
+    ".pt": "a PyTorch",
+    ".model": "a PyTorch",
+    ".safetensors": "a safetensors",
+    ".mat": "a MATLAB",
+}
 # what an ImageNet checkpoint may hold beside the layers used here: classifier, deeper layers, optimiser, counters. All
 # but the names that begin like a used layer: those would change what it computes (batch normalization in VGG, say).
 USED = {"inception": ("Conv2d_1a.", "Conv2d_2", "Conv2d_3", "Conv2d_4", "Mixed_5", "Mixed_6"), "vgg": ("layers.",)}
