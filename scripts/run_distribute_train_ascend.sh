@@ -16,7 +16,7 @@ case "$1" in
 esac
 platform="$2"
 content=$(existing CONTENT_PATH "$3" -d)
-style=$(existing STYLE_PATH "$4" -d)
+style=$(existing STYLE_PATH "$4")
 ckpt=$(existing CKPT_PATH "$5")
 shift 5
 train_on_ranks "$platform" "$content" "$style" "$ckpt" "${ranks[@]}" -- "$@"

@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 check_arguments "CONTENT_PATH STYLE_PATH CKPT_PATH" "$@"
 content=$(existing CONTENT_PATH "$1" -d)
-style=$(existing STYLE_PATH "$2" -d)
+style=$(existing STYLE_PATH "$2")
 ckpt=$(existing CKPT_PATH "$3")
 shift 3
 if [ -z "${DEVICE_NUM:-}" ]; then

@@ -9,7 +9,7 @@ check_arguments "PLATFORM DEVICE_ID CONTENT_PATH STYLE_PATH CKPT_PATH" "$@"
 platform="$1"
 device_id="$2"
 content=$(existing CONTENT_PATH "$3" -d)
-style=$(existing STYLE_PATH "$4" -d)
+style=$(existing STYLE_PATH "$4")
 ckpt=$(existing CKPT_PATH "$5")
 shift 5
 output=$(option_value output_dir "$ROOT/output/train" "$@")

@@ -225,6 +225,21 @@ def test_pairs_are_random(tmp_path):
     assert sum(content == style for content, style in pairs) < 30
 
 
+def test_styles_may_have_a_size_of_their_own(folders):
+    content, style = take(PairedImages(config(folders, style_size=48), 0), 0, 1)[0]
+    assert content.shape[2:] == (SIZE, SIZE) and style.shape[2:] == (48, 48)
+    assert_same(
+        take(PairedImages(config(folders, style_size=SIZE), 0), 0, 2), take(PairedImages(config(folders), 0), 0, 2)
+    )
+
+
+def test_known_styles_are_not_drawn_unless_there_are_no_others(folders):
+    files = PairedImages(config(folders), 0).all_files()[1]
+    known = [path.stem for path in files]
+    assert PairedImages(config(folders), 0, known_styles=known[1:]).all_files()[1] == files[:1]
+    assert PairedImages(config(folders), 0, known_styles=known).all_files()[1] == files
+
+
 def test_batch_files_are_the_files_of_the_batch(folders):
     """The mean of each picture tells which it is: crops are whole images here."""
     for folder in folders:

@@ -137,6 +137,19 @@ def test_a_folder_that_cannot_be_made_is_an_error(script, base, stub):
     assert "below a file" in process.stderr
 
 
+@pytest.mark.parametrize("recipe", ["n_styles.yaml", "single_style.yaml"])
+@pytest.mark.parametrize("script", NAMES)
+def test_other_methods_take_a_folder_of_styles_or_one_image(script, recipe, base, stub, tmp_path):
+    arguments = positional(script, base)
+    if recipe == "single_style.yaml":
+        arguments["STYLE_PATH"] = f"{base}/udnie.jpg"
+        (base / "udnie.jpg").touch()
+    extra = ["--config_path", f"configs/{recipe}"]
+    process, called = stub(script, *arguments.values(), output_option(script), tmp_path / "out", *extra)
+    assert process.returncode == 0 and called[-2:] == extra
+    assert called[called.index("--style_path") + 1] == arguments["STYLE_PATH"]
+
+
 @pytest.mark.parametrize("script", NAMES)
 def test_more_options_pass_through_last_and_unchanged(script, base, stub, tmp_path):
     extra = ["--steps", "3", "--config_path", "a b.yaml", "--style_taps=relu1_1=1,relu2_1=*"]
