@@ -141,17 +141,17 @@ def test_evaluation_of_a_style_that_the_model_lacks_is_refused(runs, image_folde
 
 @pytest.mark.parametrize("file_format", ["ONNX", "MINDIR"])
 @pytest.mark.parametrize("method", TABLES)
-def test_exported_pairs_stylise_as_the_checkpoint_does(method, file_format, runs, tmp_path, image):
+def test_exported_pairs_stylise_as_the_checkpoint_does(method, file_format, runs, models, tmp_path, image):
     if file_format == "ONNX":
         pytest.importorskip("onnxruntime")
-    model = checkpoint(runs(method))
+    path = str(checkpoint(runs(method)))
     for part in ("predictor", "transfer", *(["tiles"] if file_format == "ONNX" else [])):
-        setting = {"ckpt_path": str(model), "file_name": str(tmp_path / f"m_{part}"), "parts": part, "dynamic": True}
+        setting = {"ckpt_path": path, "file_name": str(tmp_path / f"m_{part}"), "parts": part, "dynamic": True}
         manifest = export(defaults(export={**setting, "file_format": file_format})["export"], RUNTIME)
         assert manifest["styles"] == list(STYLES[method])
     engine = {"ONNX": "onnxruntime", "MINDIR": "mindir"}[file_format]
     exported = Stylizer(str(tmp_path / f"m_transfer.{file_format.lower()}"), engine=engine)
-    reference = Stylizer(model, engine="mindspore")
+    reference = models(method)
     assert exported.styles == reference.styles == STYLES[method]
     assert exported.networks.can_tile == (file_format == "ONNX")
     content, last = image(50, 70, 1), len(STYLES[method]) - 1
@@ -174,29 +174,37 @@ def test_fused_graphs_take_weights_of_the_styles_or_the_content_alone(method, fi
     assert [entry["name"] for entry in manifest["inputs"]] == names[method]
 
 
+@pytest.fixture(scope="module")
+def models(runs):
+    """Function of a method: its run's model for stylising, compiled once."""
+    loaded = {}
+
+    def of(method):
+        if method not in loaded:
+            loaded[method] = build_model(str(checkpoint(runs(method))))
+        return loaded[method]
+
+    return of
+
+
 @pytest.fixture
-def call(runs, tmp_path, image, capsys, monkeypatch):
+def call(runs, models, tmp_path, image, capsys, monkeypatch):
     """Function of a method and arguments that runs stylize.py on photo.png with its checkpoint: code and error."""
     write_image(tmp_path / "photo.png", image(48, 64, 0))
     write_image(tmp_path / "painting.png", image(48, 64, 1))
     monkeypatch.chdir(tmp_path)
-    loaded = {}
 
     def run(method, *arguments):
-        path = str(checkpoint(runs(method)))
-        if method not in loaded:
-            loaded[method] = Stylizer(path, engine="mindspore")
-        monkeypatch.setattr("stylize.Stylizer", lambda *_, **__: loaded[method])
-        line = ["photo.png", "-o", "out.png", "--overwrite", "--checkpoint", path]
-        code = run_entry(stylize.main, [*line, *map(str, arguments)])
+        monkeypatch.setattr("stylize.Stylizer", lambda *_, **__: models(method))
+        line = ["photo.png", *map(str, arguments), "-o", "out.png", "--overwrite"]
+        code = run_entry(stylize.main, [*line, "--checkpoint", str(checkpoint(runs(method)))])
         return code, capsys.readouterr().err
 
     return run
 
 
-def test_a_style_is_picked_by_name_or_number(call, runs, tmp_path):
-    model = build_model(str(checkpoint(runs("n_styles"))))
-    pictures = []
+def test_a_style_is_picked_by_name_or_number(call, models, tmp_path):
+    model, pictures = models("n_styles"), []
     for style in ("style_2", "2", "0"):
         assert call("n_styles", "--style", style) == (0, "")
         pictures.append(read_image(tmp_path / "out.png"))
@@ -206,18 +214,17 @@ def test_a_style_is_picked_by_name_or_number(call, runs, tmp_path):
     assert all((picture == pictures[2]).all() for picture in several)
 
 
-def test_a_network_of_a_single_style_needs_no_choice(call, runs, tmp_path):
+def test_a_network_of_a_single_style_needs_no_choice(call, models, tmp_path):
     assert call("single_style") == (0, "")
-    model = build_model(str(checkpoint(runs("single_style"))))
-    assert (predict(model, tmp_path / "photo.png") == read_image(tmp_path / "out.png")).all()
+    assert (predict(models("single_style"), tmp_path / "photo.png") == read_image(tmp_path / "out.png")).all()
 
 
-def test_blends_are_means_of_rows(call, runs, tmp_path):
+def test_blends_are_means_of_rows(call, models, tmp_path):
     assert call("n_styles", "--style_weights", "style_0=0.7,style_2=0.3") == (0, "")
     blended = read_image(tmp_path / "out.png")
     assert call("n_styles", "--styles", "0", "style_2", "--style_weights", 0.7, 0.3) == (0, "")
     assert (read_image(tmp_path / "out.png") == blended).all()
-    model = build_model(str(checkpoint(runs("n_styles"))))
+    model = models("n_styles")
     rows = [model.embed(name) for name in ("style_0", "style_2")]
     expected = model.stylize(read_image(tmp_path / "photo.png"), 0.7 * rows[0] + 0.3 * rows[1])
     assert np.abs(blended.astype(int) - expected).max() <= 1
