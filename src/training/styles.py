@@ -67,10 +67,9 @@ def with_new_rows(arrays, model) -> dict:
 
     A new row starts as the mean of those that are there, which is nearer to any style than plain instance norm.
     """
-    rows = {name: arrays[name] for name in arrays if name.startswith("predictor.")}
-    mean = np.mean(list(rows.values()), axis=0)
-    added = {f"predictor.{row.name}": mean for row in model.predictor.rows[len(rows) :]}
-    return {**arrays, **added}
+    rows = [name for name, _ in model.parameters_and_names() if name.startswith("predictor.")]
+    mean = np.mean([arrays[name] for name in rows if name in arrays], axis=0)
+    return {**dict.fromkeys(rows, mean), **arrays}
 
 
 def train_new_rows_only(model, known):
