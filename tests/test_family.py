@@ -14,6 +14,7 @@ from src.config import defaults
 from src.data.images import read_image, write_image
 from src.deploy.exporter import export
 from src.errors import UserError, run_entry
+from src.models.style_prediction import ROW_UNIT
 from src.runtime import Runtime
 from src.stylize.stylizer import Stylizer
 from src.training.trainer import train
@@ -111,7 +112,7 @@ def test_the_checkpoint_says_its_method_and_styles(method, runs):
     model = load_model(checkpoint(runs(method)))
     assert model.network.method == method
     assert model.styles == STYLES[method]
-    start = np.repeat((1.0, 0.0), model.transfer.embedding_dim // 2)
+    start = np.repeat((1.0 / ROW_UNIT, 0.0), model.transfer.embedding_dim // 2)
     rows = [row.asnumpy() for row in getattr(model.predictor, "rows", ())]
     assert all(np.abs(row - start).max() > 1e-3 for row in rows), "a row was not trained"
     assert len({row.tobytes() for row in rows}) == len(model.styles)

@@ -28,7 +28,7 @@ def _model(cell: StylizationModel, graph, content, style):
 
 @emit.register
 def _single_style(cell: SingleStyle, graph, content):
-    return emit(cell.transfer, graph, content, graph.constant(cell.row.asnumpy()[None], cell.row.name))
+    return emit(cell.transfer, graph, content, onnx_predictor_cells.rows(cell.predictor, graph))
 
 
 def build(part) -> onnx.ModelProto:

@@ -6,7 +6,7 @@ from mindspore import nn
 from src.deploy.onnx_emit import emit
 from src.models.inception_v3 import AveragePool, ConvNorm, InceptionV3, MaxPool, Mixed
 from src.models.shapes import MIXED
-from src.models.style_prediction import CompactPredictor, InceptionPredictor, StyleTable
+from src.models.style_prediction import ROW_UNIT, CompactPredictor, InceptionPredictor, StyleTable
 
 
 @emit.register
@@ -91,9 +91,14 @@ def _inception_predictor(cell: InceptionPredictor, graph, style):
     return emit(cell.dense, graph, graph.add("Flatten", features))
 
 
+def rows(cell, graph) -> str:
+    """The constant of a `StyleTable`'s gammas and betas, (styles, size)."""
+    return graph.constant(ROW_UNIT * np.stack([row.asnumpy() for row in cell.rows]), "rows")
+
+
 @emit.register
 def _style_table(cell: StyleTable, graph, weights):
-    return graph.add("MatMul", weights, graph.constant(np.stack([row.asnumpy() for row in cell.rows]), "rows"))
+    return graph.add("MatMul", weights, rows(cell, graph))
 
 
 @emit.register

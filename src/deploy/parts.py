@@ -100,11 +100,11 @@ class SingleStyle(nn.Cell):
 
     def __init__(self, model):
         super().__init__()
-        self.transfer, self.row = model.transfer, model.predictor.rows[0]
+        self.transfer, self.predictor = model.transfer, model.predictor
 
     def construct(self, content):
         """content (1, 3, H, W) RGB in [0, 1]. Returns the pastiche."""
-        return self.transfer(content, self.row.expand_dims(0))
+        return self.transfer(content, self.predictor.table())
 
 
 def _tiles(model) -> Part:

@@ -16,6 +16,7 @@ import numpy as np
 from src.config import defaults, to_dict
 from src.errors import UserError
 from src.models.shapes import RESIDUAL_BLOCKS, layer_channels
+from src.models.style_prediction import ROW_UNIT
 from src.stylize.named import style_name
 from src.weights.modelzoo import take
 
@@ -74,7 +75,7 @@ def from_fast_neural_style(tensors, where):
     for name in tensors:
         if name not in read and not name.endswith(UNREAD):
             raise UserError(f"{where}: tensor {name} is none of fast_neural_style's; is it another network?")
-    params["predictor.row0"] = np.concatenate([*gammas, *betas])
+    params["predictor.row0"] = np.concatenate([*gammas, *betas]) / ROW_UNIT
     first = params["transfer.contract1.conv.weight"] * PIXEL_RANGE
     params["transfer.contract1.conv.weight"] = first
     # the norm that follows takes any constant away; with this one, sums over pixels lie around zero and round less
