@@ -14,8 +14,8 @@ from src.models.shapes import CHANNELS, COMPACT_DEPTHS, DISTILLED_CHANNELS, REFI
 STATISTICS_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 MIXED_6E_CHANNELS = 768
 STATISTICS_CLIP = 5.0
-# An update by Adam is about as large for every parameter: in this unit, a style's few thousand numbers move ten times as
-# far as the shared weights, and 2,000 steps tell styles apart where Dumoulin et al. take 40,000.
+# An update by Adam is about as large for every parameter: in this unit, a style's few thousand numbers move ten times
+# as far as the shared weights, and 2,000 steps tell styles apart where Dumoulin et al. take 40,000.
 ROW_UNIT = 10.0
 
 
