@@ -278,12 +278,13 @@ def test_styles_that_can_not_be_picked_are_one_line(call, tmp_path, method, argu
         assert text in error
 
 
-def test_added_styles_train_their_own_rows_alone(runs, options, image_folders, tmp_path, image):
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_added_styles_train_their_own_rows_alone(optimizer, runs, options, image_folders, tmp_path, image):
     more = tmp_path / "more"
     shutil.copytree(image_folders[1], more)
     write_image(more / "a_new one.png", image(60, 60, 9))  # sorted before the others, but its row comes after theirs
     known = checkpoint(runs("n_styles"))
-    settings = {"data": {"style_path": str(more)}, "train": {"init_ckpt": str(known)}}
+    settings = {"data": {"style_path": str(more)}, "train": {"init_ckpt": str(known), "optimizer": optimizer}}
     assert train(options("n_styles", tmp_path / "run", **settings), RUNTIME) == 0
     before, after = read_checkpoint(known), read_checkpoint(checkpoint(tmp_path / "run"))
     assert after[1]["styles"] == [*STYLES["n_styles"], "a_new_one"]
@@ -293,7 +294,7 @@ def test_added_styles_train_their_own_rows_alone(runs, options, image_folders, t
     values = {name: len({row[name] for row in losses(tmp_path / "run")}) for name in ("total", "style")}
     assert values == {"total": STEPS, "style": STEPS}
     with pytest.raises(UserError, match="cannot resume from .*its styles are style_0.*a_new_one.*--init_ckpt"):
-        train(options("n_styles", tmp_path / "run", train={"steps": STEPS + 1}), RUNTIME)
+        train(options("n_styles", tmp_path / "run", train={"steps": STEPS + 1, "optimizer": optimizer}), RUNTIME)
 
 
 def bad_runs(tmp_path, image_folders, image):
