@@ -11,9 +11,8 @@ import json, sys
 from collections import Counter
 import mindspore as ms, numpy as np
 from src.config import defaults
-from src.models.factory import create_model, frozen
+from src.models.factory import create_model, new_loss_network
 from src.models.style_transfer import StyleTransferNetwork
-from src.models.vgg import VGG, DistilledVGG19, LossLayer
 from src.runtime import setup
 from src.training.build import build_step
 from src.training.objectives import Stylization, loss_taps
@@ -22,8 +21,7 @@ options = defaults(sys.argv[1], network={"width": 0.25, "predictor": sys.argv[2]
 runtime, loss, network = setup(options["runtime"]), options["loss"], options["network"]
 model = create_model(network, loss.loss_network)
 taps = loss_taps(loss, network.predictor)
-kind = DistilledVGG19 if loss.loss_network == "distilled_vgg19" else VGG
-judge = frozen(DistilledVGG19(taps) if kind is DistilledVGG19 else VGG(16, taps))
+judge = new_loss_network(loss, taps)
 step = build_step(options["train"], Stylization(model, judge, taps, loss), model.trainable_params(), runtime)
 
 calls = Counter()
@@ -33,7 +31,7 @@ def count(cell, name):
         calls[name] += inputs[0].shape[0]
         return plain(self, *inputs)
     cell.construct = construct
-count(kind, "loss network")
+count(type(judge), "loss network")
 count(StyleTransferNetwork, "transfer network")
 count(type(model.predictor), "predictor")
 images = [ms.Tensor(np.random.rand(2, 3, 64, 64).astype(np.float32)) for _ in range(2)]
