@@ -106,10 +106,11 @@ def draw_chart(path, times):
         ratios = [(times.median(c, name) or np.nan) / times.median(c, "pytorch") for c in cases]
         axes[0, 0].bar(np.arange(len(cases)) + position / (len(names) + 1), ratios, 1 / (len(names) + 1), label=name)
     places = np.arange(len(cases)) + 0.4
-    axes[0, 0].set(xticks=places, yscale="log", title="time, as a multiple of PyTorch's")
+    axes[0, 0].set(xticks=places, title="time, as a multiple of PyTorch's")
+    axes[0, 0].margins(y=0.3)  # room for the legend
     axes[0, 0].set_xticklabels([f"{c[0]}\n{c[1]} px" for c in cases], fontsize=7)
     axes[0, 0].axhline(1, color="grey", linewidth=0.8)
-    axes[0, 0].legend(fontsize=7)
+    axes[0, 0].legend(fontsize=7, ncol=3, loc="upper right")
 
     steps = {(b, s): v for (kind, b, s), v in times.growth.items() if kind == "step"}
     pictures = {s: v for (kind, _, s), v in times.growth.items() if kind == "pastiche"}
