@@ -78,7 +78,7 @@ class Gatys:
     def stylize(self, content, grams):
         """The pastiche, uint8 of the content's shape (H, W, 3), under the Gram matrices of `embed`."""
         start = to_network(content)
-        features = self.loss_network(ms.Tensor(start))
+        features = self._targets.content_targets(self.loss_network(ms.Tensor(start)))
         if self._step is None or self._step.pastiche.shape != start.shape:
             self._step = OptimizePastiche(self.loss_network, self.taps, self.loss, start, self.learning_rate)
         else:

@@ -37,7 +37,7 @@ class Stylization(nn.Cell):
     def targets(self, content, style, weights=None):
         """Content features, the style's Gram matrices, and what the predictor reads: the style, or its statistics, or
         the weights that a table takes."""
-        content_features = self.loss_network(content)
+        content_features = self.loss.content_targets(self.loss_network(content))
         style_features = self.loss_network(style)
         predictor_input = style if weights is None else weights
         if self.reads_statistics:
