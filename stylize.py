@@ -1,45 +1,37 @@
 """Stylises a picture, or a folder of pictures, with one style image or a blend of several.
 
 python stylize.py photo.jpg painting.jpg -o out.jpg
+python stylize.py photo.jpg painting.jpg -o out.jpg --config_path configs/optimize.yaml
 """
 
+import shutil
 import sys
 
-from src.config import parse
+from src.config import ROOT, check_method, parse, refuse_options
 from src.data.images import read_image
-from src.errors import run_entry
+from src.errors import UserError, run_entry
 from src.stylize.engines import PACKAGES, choose_engine
 from src.stylize.pictures import check_settings, plan_jobs, run_jobs, style_files
 from src.stylize.stylizer import Stylizer
 
+# of the section "stylize", what the optimisation reads, too
+SHARED = ("output", "styles", "style_weights", "size", "overwrite")
 
-def show_progress(done, total):
-    """A bar on the last line of a terminal, taken away when all is done."""
-    bar = f"[{'#' * (40 * done // total):<40}] {100 * done // total:3d} %"
+
+def show_progress(done, total, text=""):
+    """A bar on the last line of a terminal, taken away when all is done; elsewhere a line of its own for each text."""
+    if not sys.stderr.isatty():
+        print(f"{done}/{total}  {text}", file=sys.stderr, flush=True)
+        return
+    bar = f"[{'#' * (40 * done // total):<40}] {100 * done // total:3d} %  {text}"
+    bar = bar[: shutil.get_terminal_size().columns - 1]
     end = "\r" + " " * len(bar) + "\r" if done == total else ""
     print(f"\r{bar}{end}", end="", file=sys.stderr, flush=True)
 
 
-def main(argv):
-    """Reads the options, stylises, returns the exit code."""
-    options = parse(
-        argv,
-        ("stylize", "runtime"),
-        "Stylises a picture, or a folder of them, with a style image or a blend of several.",
-        positionals=(
-            ("content", None, "photograph, or a folder of them"),
-            ("style", "?", "style image; several with --styles instead"),
-        ),
-        aliases={"output": ["-o"]},
-    )
+def transfer(options, jobs, styles, weights):
+    """Yields (job, None or an error) for each job, stylised by a style transfer network."""
     settings = options.stylize
-    check_settings(settings.strength, settings.size, settings.tile)
-    styles, weights = style_files(options.style, settings.styles, settings.style_weights)
-    jobs = plan_jobs(options.content, settings.output, settings.overwrite)
-    images = [read_image(path) for path in styles]
-    if len(jobs) == 1:
-        read_image(jobs[0].content)  # says so before the networks are loaded and compiled
-
     engine = choose_engine(settings.engine, settings.checkpoint)
     if PACKAGES[engine] == "mindspore":
         from src.runtime import setup
@@ -48,10 +40,63 @@ def main(argv):
     stylizer = Stylizer(
         settings.checkpoint, settings.inception_ckpt, engine=engine, runtime=options.runtime, tile=settings.tile
     )
-    embedding = stylizer.blend([stylizer.embed(image) for image in images], weights)
-    failures = 0
+    embedding = stylizer.blend([stylizer.embed(image) for image in styles], weights)
     progress = show_progress if sys.stderr.isatty() else None
-    for job, error in run_jobs(jobs, stylizer, embedding, settings.strength, settings.size, progress):
+    yield from run_jobs(jobs, stylizer, embedding, settings.strength, settings.size, progress)
+
+
+def optimize(options, jobs, styles, weights):
+    """As `transfer`, each pastiche optimised."""
+    from src.gatys.run import Outputs, optimize_file
+    from src.gatys.settings import check_settings as check_numbers
+
+    settings = options.optimize
+    check_numbers(settings, len(styles))
+    outputs = Outputs(settings, len(jobs), options.stylize.overwrite)
+    initial = read_image(settings.init_image) if settings.init_image else None
+
+    from src.gatys.method import Gatys
+    from src.runtime import setup
+
+    runtime = setup(options.runtime)
+    folder = ROOT / "pretrained_model"
+    method = Gatys(options.loss, settings, folder, weights, runtime.precision, runtime.seed)
+    for job in jobs:
+        try:
+            optimize_file(method, job, styles, initial, outputs, options.stylize.size, show_progress)
+        except UserError as error:
+            yield job, error
+        else:
+            yield job, None
+
+
+def main(argv):
+    """Reads the options, stylises, returns the exit code."""
+    options = parse(
+        argv,
+        ("stylize", "network.method", "optimize", "loss", "runtime"),
+        "Stylises a picture, or a folder of them, with a style image or a blend of several.",
+        positionals=(
+            ("content", None, "photograph, or a folder of them"),
+            ("style", "?", "style image; several with --styles instead"),
+        ),
+        aliases={"output": ["-o"]},
+    )
+    settings, method = options.stylize, options.network.method
+    check_method(method, ("arbitrary", "optimize"), "the others are not implemented yet")
+    if method == "optimize":
+        refuse_options(argv, ["stylize"], SHARED, "is for a trained network, and does nothing with --method optimize")
+    else:
+        refuse_options(argv, ["optimize", "loss"], (), "does nothing without --method optimize")
+    check_settings(settings.strength, settings.size, settings.tile)
+    styles, weights = style_files(options.style, settings.styles, settings.style_weights)
+    jobs = plan_jobs(options.content, settings.output, settings.overwrite)
+    images = [read_image(path) for path in styles]
+    if len(jobs) == 1:
+        read_image(jobs[0].content)  # says so before the networks are loaded and compiled
+
+    failures = 0
+    for job, error in (optimize if method == "optimize" else transfer)(options, jobs, images, weights):
         if error:
             failures += 1
             print(f"error: {error}", file=sys.stderr)

@@ -21,6 +21,7 @@ DEFAULT_CONFIG = ROOT / "default_config.yaml"
 
 @dataclass(frozen=True)
 class NetworkConfig:
+    method: str
     predictor: str
     width: float
     padding: str
@@ -153,6 +154,32 @@ class QualityConfig:
     gatys_steps: int
 
 
+@dataclass(frozen=True)
+class OptimizeConfig:
+    optimizer: str
+    iterations: int
+    learning_rate: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    history: int
+    loss_scale: float
+    style_scale: list[float]
+    style_layer_weight_exp: float
+    content_weight_blend: float
+    init_image: str
+    init_noise_blend: float
+    preserve_colors: bool
+    image_width: int
+    coarse_widths: list[int]
+    coarse_iterations: int
+    print_iterations: int
+    checkpoint_iterations: int
+    checkpoint_output: str
+    resume: bool
+    losses: str
+
+
 SECTIONS = {
     "network": NetworkConfig,
     "loss": LossConfig,
@@ -163,6 +190,7 @@ SECTIONS = {
     "stylize": StylizeConfig,
     "export": ExportConfig,
     "quality": QualityConfig,
+    "optimize": OptimizeConfig,
 }
 
 
@@ -283,7 +311,8 @@ def parse(argv, sections, description, positionals=(), aliases=None):
 
     Args:
         argv: the command line without the program's name.
-        sections: names of the sections that the entry point takes; their keys are its --options.
+        sections: names of the sections that the entry point takes; their keys are its --options. Of a section given
+            as "section.key" the command line takes that key only.
         description: first line of --help.
         positionals: (name, nargs, help) of arguments without a name.
         aliases: other spellings of an option, {option: [alias]}.
@@ -299,9 +328,12 @@ def parse(argv, sections, description, positionals=(), aliases=None):
     for name, nargs, text in positionals:
         parser.add_argument(name, nargs=nargs, help=text)
     parser.add_argument("--config_path", default="", help="recipe (YAML) laid over default_config.yaml")
-    for section in sections:
+    taken = [section.partition(".") for section in sections]
+    for section, _, only in taken:
         group = parser.add_argument_group(section)
         for key, kind in typing.get_type_hints(SECTIONS[section]).items():
+            if only and key != only:
+                continue
             flags = [f"--{key}", *(aliases or {}).get(key, [])]
             text = f"{helps[section][key]} (default: {values[section][key]!s})".replace("%", "%%")
             allowed = choices.get(section, {}).get(key)
@@ -324,10 +356,35 @@ def parse(argv, sections, description, positionals=(), aliases=None):
         if "." in name and value is not None:
             section, key = name.split(".")
             values[section][key] = value
-    namespace = argparse.Namespace(**build(values, sections))
+    namespace = argparse.Namespace(**build(values, [section for section, _, _ in taken]))
     for name, _, _ in positionals:
         setattr(namespace, name, arguments[name])
     return namespace
+
+
+def refuse_options(argv, sections, keep, why):
+    """Refuses what a command line asks for in vain.
+
+    Args:
+        argv: the command line.
+        sections: names of the sections whose options do nothing in this run.
+        keep: options of theirs that do something all the same.
+        why: ends the sentence "option X: ...".
+
+    Raises:
+        UserError: the command line names one of their options.
+    """
+    named = [argument[2:].partition("=")[0] for argument in argv if argument.startswith("--")]
+    idle = {key for section in sections for key in typing.get_type_hints(SECTIONS[section])} - set(keep)
+    for key in named:
+        if key in idle:
+            raise UserError(f"option {key}: {why}")
+
+
+def check_method(method, supported, way_out):
+    """Raises a UserError unless a program has the method of the options."""
+    if method not in supported:
+        raise UserError(f"option method: found {method!r}, expected {' or '.join(supported)}; {way_out}")
 
 
 def to_dict(section) -> dict:
