@@ -1,12 +1,13 @@
 """Stylises every content with every style and measures the result.
 
 python eval.py --content_path C --style_path S --ckpt_path F --output_path D [--image_size N] [--interpolation K]
+python eval.py --content_path C --style_path S --output_path D --image_size N --config_path configs/optimize.yaml
 """
 
 import sys
 from pathlib import Path
 
-from src.config import ROOT, parse
+from src.config import ROOT, check_method, parse, refuse_options
 from src.data.images import list_images, read_image
 from src.errors import UserError, run_entry
 from src.files import check_folder
@@ -25,11 +26,44 @@ def check_settings(settings):
         raise UserError(f"option interpolation: found {settings.interpolation}, expected 0, or 2 steps or more")
 
 
+# what concerns one picture's files, which eval.py writes in its own way
+ONE_PICTURE = ("init_image", "image_width", "print_iterations", "resume", "losses")
+ONE_PICTURE += ("checkpoint_iterations", "checkpoint_output")
+TRAINED = ("ckpt_path", "inception_ckpt", "interpolation")
+
+
+def check_method_options(options, argv):
+    """Raises a UserError for a method that can't be evaluated, and for options that do nothing with it."""
+    method = options.network.method
+    check_method(method, ("arbitrary", "optimize"), "the others are not implemented yet")
+    if method == "optimize":
+        idle = set(ONE_PICTURE) | set(TRAINED)
+        kept = set(vars(options.eval) | vars(options.optimize)) - idle
+        refuse_options(argv, ["eval", "optimize"], kept, "does nothing here with --method optimize")
+    else:
+        refuse_options(argv, ["optimize"], (), "does nothing without --method optimize")
+
+
+def create_method(options, runtime):
+    """What stylises: a `Stylizer`, or the optimisation."""
+    if options.network.method == "optimize":
+        from src.gatys.method import Gatys
+
+        folder = ROOT / "pretrained_model"
+        return Gatys(options.loss, options.optimize, folder, precision=runtime.precision, seed=runtime.seed)
+    from src.stylize.stylizer import Stylizer
+
+    settings = options.eval
+    return Stylizer(settings.ckpt_path, settings.inception_ckpt, options.loss, "mindspore", options.runtime)
+
+
 def main(argv):
     """Reads the options, evaluates, returns the exit code."""
-    options = parse(argv, ("eval", "loss", "runtime"), "Stylises and measures every content with every style.")
+    sections = ("eval", "network.method", "optimize", "loss", "runtime")
+    options = parse(argv, sections, "Stylises and measures every content with every style.")
     settings = options.eval
     check_settings(settings)
+    check_method_options(options, argv)
     folder = check_folder(settings.output_path, "output_path")
     contents = list_images(settings.content_path, "content_path")
     styles = list_images(settings.style_path, "style_path")
@@ -39,10 +73,9 @@ def main(argv):
     from src.evaluation import EvaluationFolder, evaluate_pairs, relative_names
     from src.metrics import create_metric
     from src.runtime import setup
-    from src.stylize.stylizer import Stylizer
 
     runtime = setup(options.runtime)
-    stylizer = Stylizer(settings.ckpt_path, settings.inception_ckpt, options.loss, "mindspore", options.runtime)
+    stylizer = create_method(options, runtime)
     searched = [Path(settings.ckpt_path).expanduser().parent, ROOT / "pretrained_model"]
     metric = create_metric(options.loss, searched)
     if not metric.has_features:

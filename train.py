@@ -2,12 +2,14 @@
 
 import sys
 
-from src.config import parse
+from src.config import check_method, parse
 from src.errors import run_entry
 
 
 def main(argv):
     options = parse(argv, ("network", "loss", "data", "train", "runtime"), __doc__)
+    way_out = "optimize trains nothing (stylize.py --method optimize), the others are not implemented yet"
+    check_method(options.network.method, ("arbitrary",), way_out)
     from src.runtime import finish, setup
     from src.training.log import setup_logging
 

@@ -11,7 +11,7 @@ from src.data.images import resize_short_side, resize_to, resize_width, to_image
 from src.errors import UserError
 from src.gatys.objective import PasticheLoss, Targets
 from src.gatys.optimizers import OPTIMIZERS
-from src.gatys.settings import SMALLEST_SIDE, check_settings, plan_levels, weighted_loss
+from src.gatys.settings import SMALLEST_SIDE, check_settings, check_size, plan_levels, weighted_loss
 from src.models.factory import create_loss_network
 from src.runtime import apply_precision
 
@@ -69,7 +69,7 @@ class Gatys:
         self._pastiche = None
 
     def embed(self, style):
-        """What stands here for an embedding: the style image, whose Gram matrices depend on the size of the pastiche."""
+        """What stands here for an embedding: the style, whose Gram matrices depend on the size of the pastiche."""
         return (style,)
 
     def stylize(self, content, styles):
@@ -88,6 +88,7 @@ class Gatys:
             state: what `state` gave, to go on from there. One of the pastiche and the iteration alone will do, at the
                 price of what the optimiser has learnt since the level began.
         """
+        check_size(content, self.settings)
         levels = plan_levels(self.settings, content.shape[1])
         done = 0 if state is None else int(state["iteration"])
         self._pastiche = None if state is None else state["pastiche"]
@@ -126,7 +127,9 @@ class Gatys:
         for style, scale in zip(styles, scales, strict=True):
             style = resize_short_side(style, max(SMALLEST_SIDE, round(min(base.shape[:2]) * scale)))
             grams.append(self._targets(ms.Tensor(to_network(style)))[1])
-        targets = features, tuple(ops.concat(layer, 0) for layer in zip(*grams, strict=True))
+        grams = tuple(ops.concat(layer, 0) for layer in zip(*grams, strict=True))
+        # a tuple that is not mutable is a constant of the graph: every content would be compiled anew
+        targets = ms.mutable(features), ms.mutable(grams)
         if self._optimizer is None or self._optimizer.objective.pastiche.shape != start.shape:
             objective = PasticheLoss(self.loss_network, self.taps, self.loss, start, self.blend)
             self._optimizer = OPTIMIZERS[self.settings.optimizer](objective, targets, self.settings, self.loss_scale)

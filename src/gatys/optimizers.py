@@ -1,7 +1,7 @@
 """What moves the pixels of a pastiche: Adam in the compiled step, or L-BFGS around it; both keep them in [0, 1].
 
 `Adam` and `LBFGS` have the same methods: `step()` makes an iteration and gives the loss terms before it, `pastiche()`
-the picture, `restart(pastiche)` begins again, `state()` and `restore(state)` carry an iteration over to another process.
+the picture, `restart(pastiche)` begins again, `state()` and `restore(state)` carry it over to another process.
 """
 
 import mindspore as ms
@@ -16,9 +16,7 @@ class BoundedAdam(nn.Cell):
 
     def __init__(self, picture, settings):
         super().__init__()
-        self.adam = nn.Adam(
-            [picture], settings.learning_rate, settings.beta1, settings.beta2, settings.epsilon
-        )
+        self.adam = nn.Adam([picture], settings.learning_rate, settings.beta1, settings.beta2, settings.epsilon)
         self.parameters = self.adam.parameters
         self.picture = picture
 

@@ -125,7 +125,7 @@ class Outputs:
     @property
     def curves(self) -> Path:
         """The PNG beside the CSV."""
-        return self.losses.with_suffix(".png")
+        return self.losses.with_name(f"{self.losses.stem}_curves.png")
 
     def state(self, content):
         """The state to go on from, or None for a new start.
@@ -143,7 +143,9 @@ class Outputs:
         width = next(level.width for level in levels if number <= level.last)
         found = state["pastiche"].shape[3]
         if found != width:
-            raise UserError(f"option resume: {where} is {found} pixels wide, the options make {width} at that iteration")
+            raise UserError(
+                f"option resume: {where} is {found} pixels wide, the options make {width} at that iteration"
+            )
         marks = {"adam": "moment1", "lbfgs": "moves"}
         if len(state) > 2 and marks[self.settings.optimizer] not in state:
             raise UserError(f"option resume: {where} was not made by {self.settings.optimizer}; use that --optimizer")
@@ -179,13 +181,15 @@ def optimize_file(method, job, styles, initial, outputs, size=0, progress=None):
         _check_finite(iteration, method.names)
         rows.append(iteration.terms)
         number, last = iteration.number, iteration.number == iteration.total
-        if last or number % settings.print_iterations == 0:
-            if log:
-                log.write(number - len(rows) + 1, [settings.learning_rate] * len(rows), rows)
-            if progress:
-                progress(number, total, ", ".join(f"{n} {v:.4g}" for n, v in zip(method.names[:4], rows[-1])))
+        report = last or number % settings.print_iterations == 0
+        save = outputs.checkpoints and (last or number % settings.checkpoint_iterations == 0)
+        if log and (report or save):  # a resumed run drops rows after its checkpoint, but has none before it to add
+            log.write(number - len(rows) + 1, [settings.learning_rate] * len(rows), rows)
             rows = []
-        if outputs.checkpoints and (last or number % settings.checkpoint_iterations == 0):
+        if report and progress:
+            terms = zip(method.names[:4], iteration.terms[:4], strict=True)
+            progress(number, total, ", ".join(f"{name} {value:.4g}" for name, value in terms))
+        if save:
             outputs.checkpoints.save(number, method.image(content), method.state())
     if log:
         log.close()

@@ -50,7 +50,9 @@ def weighted_loss(loss, settings):
     Raises:
         UserError: a blend where there are not two content layers.
     """
-    style = {tap: weight * settings.style_layer_weight_exp**k for k, (tap, weight) in enumerate(loss.style_taps.items())}
+    style = {
+        tap: weight * settings.style_layer_weight_exp**k for k, (tap, weight) in enumerate(loss.style_taps.items())
+    }
     total = sum(style.values())
     if total:
         style = {tap: weight * sum(loss.style_taps.values()) / total for tap, weight in style.items()}
@@ -104,14 +106,22 @@ def read_content(path, settings, size=0):
     """
     content = read_image(path)
     if size and settings.image_width:
-        raise UserError("options size and image_width: found both, expected the short side or the width of the pastiche")
+        raise UserError(
+            "options size and image_width: found both, expected the short side or the width of the pastiche"
+        )
     if size:
         content = resize_short_side(content, size)
     elif settings.image_width:
         content = resize_width(content, settings.image_width)
-    widths = [*settings.coarse_widths, content.shape[1]]
-    height = min(content.shape[0], *(round(content.shape[0] * width / content.shape[1]) for width in widths))
-    if min(height, *widths) < SMALLEST_SIDE:
-        found = f"{min(widths)} x {height}"
-        raise UserError(f"{path}: found {found} pixels, expected {SMALLEST_SIDE} a side or more; enlarge it with --size")
+    check_size(content, settings, path)
     return content
+
+
+def check_size(content, settings, where="content"):
+    """Raises a UserError for a content (H, W, 3) that is too small for the loss network, at full size or at a level."""
+    widths = [*settings.coarse_widths, content.shape[1]]
+    height, width = min((round(content.shape[0] * width / content.shape[1]), width) for width in widths)
+    if min(height, width) < SMALLEST_SIDE:
+        raise UserError(
+            f"{where}: found {width} x {height} pixels, expected {SMALLEST_SIDE} a side or more; enlarge it with --size"
+        )
