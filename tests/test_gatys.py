@@ -117,13 +117,15 @@ def test_an_option_changes_the_pastiche(method, usual, pictures, options):
 
 
 def test_a_heavier_weight_lowers_its_own_term(method, pictures):
-    for name, heavy in (("content", 30.0), ("style", 100.0), ("tv", 100.0)):
-        ends = []
-        for weight in (LOSS.get(f"{name}_weight", 1.0), heavy):
-            made = method(iterations=12, loss={f"{name}_weight": weight})
-            *_, last = made.optimize(pictures[0], pictures[1][:1])
-            ends.append(last.terms[made.names.index(name)])
-        assert ends[1] < ends[0], name
+    def ends(**weights):
+        made = method(iterations=12, loss=weights)
+        *_, last = made.optimize(pictures[0], pictures[1][:1])
+        return dict(zip(made.names, last.terms, strict=True))
+
+    light = {"content_weight": 1.0, "style_weight": 0.5, "tv_weight": 1.0}
+    usual = ends(**light)
+    for name in ("content", "style", "tv"):
+        assert ends(**light | {f"{name}_weight": 30.0})[name] < usual[name], name
 
 
 def test_blend_weights_of_several_styles(method, usual, pictures):
@@ -195,21 +197,21 @@ def test_levels_go_from_coarse_to_fine(method, pictures):
     assert len(coarse) == 9 and coarse[-1] < plain[0]
 
 
-@pytest.mark.parametrize("options", [{}, {"optimizer": "lbfgs"}, {"coarse_widths": [40]}], ids=str)
-@pytest.mark.parametrize("stop", [2, 4, 5])
+@pytest.mark.parametrize(
+    "options, stop",
+    [({}, 4), ({"optimizer": "lbfgs"}, 4), ({"coarse_widths": [40]}, 4), ({"coarse_widths": [40]}, 6)],
+    ids=str,
+)
 def test_a_resumed_run_gives_the_picture_of_an_uninterrupted_one(method, pictures, options, stop):
     content, styles = pictures[0], pictures[1][:1]
     whole = method(iterations=6, **options)
-    expected = whole.stylize(content, styles)
-    stopped = method(iterations=6, **options)
-    for iteration in stopped.optimize(content, styles):
+    for iteration in whole.optimize(content, styles):
         if iteration.number == stop:
-            break
-    state = {name: np.array(value) for name, value in stopped.state().items()}
+            state = {name: np.array(value) for name, value in whole.state().items()}
     resumed = method(iterations=6, **options)
     numbers = [iteration.number for iteration in resumed.optimize(content, styles, state=state)]
-    assert numbers[0] == stop + 1 and numbers[-1] == (12 if "coarse_widths" in options else 6)
-    assert (resumed.image(content) == expected).all()
+    assert numbers == list(range(stop + 1, 13 if "coarse_widths" in options else 7))
+    assert (resumed.image(content) == whole.image(content)).all()
 
 
 def test_weights_of_layers():

@@ -44,6 +44,6 @@ class Targets(nn.Cell):
         self.set_inputs(ms.Tensor(shape=(1, 3, None, None), dtype=ms.float32))
 
     def construct(self, image):
-        """image (1, 3, H, W) in [0, 1]. Gives the features, a tuple, one a tap, and the Gram matrices, one a style tap."""
+        """image (1, 3, H, W) in [0, 1]. Gives a tuple of features, one a tap, and of Gram matrices, one a style tap."""
         features = self.loss_network(image)
         return features, self.loss.style_targets(features)

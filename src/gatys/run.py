@@ -179,7 +179,8 @@ def optimize_file(method, job, styles, initial, outputs, size=0, progress=None):
     rows = []
     for iteration in method.optimize(content, styles, initial, state):
         _check_finite(iteration, method.names)
-        rows.append(iteration.terms)
+        if log:
+            rows.append(iteration.terms)
         number, last = iteration.number, iteration.number == iteration.total
         report = last or number % settings.print_iterations == 0
         save = outputs.checkpoints and (last or number % settings.checkpoint_iterations == 0)
