@@ -37,11 +37,11 @@ def test_option_names_mean_one_thing_a_command_line():
     """Sections that an entry point takes together may not share a key."""
     for together in (
         ("network", "loss", "data", "train", "runtime"),
-        ("eval", "loss", "runtime"),
-        ("stylize", "runtime"),
+        ("eval", "optimize", "loss", "runtime"),
+        ("stylize", "optimize", "loss", "runtime"),
         ("export", "runtime"),
     ):
-        keys = [key for section in together for key in hints(section)]
+        keys = [*(key for section in together for key in hints(section) if key != "method"), "method"]
         assert len(set(keys)) == len(keys)
 
 
@@ -83,6 +83,22 @@ def test_values_from_the_command_line_have_the_field_types():
     assert options.loss.style_taps == {"relu1_1": 0.5, "relu4_1": 2.0}
     assert options.loss.tv_weight == pytest.approx(1e-4)
     assert options.loss.normalize_losses is True
+
+
+def test_of_a_section_one_option_may_be_taken():
+    options = config.parse(["--method", "optimize"], ("network.method",), "test")
+    assert options.network.method == "optimize"
+    with pytest.raises(UserError, match="--width"):
+        config.parse(["--width", "0.5"], ("network.method",), "test")
+
+
+def test_options_without_effect_are_refused():
+    argv = ["photo.jpg", "--iterations", "3", "--tv_weight=2", "-o", "--style"]
+    for section, key in (("optimize", "iterations"), ("loss", "tv_weight")):
+        with pytest.raises(UserError, match=f"option {key}: why"):
+            config.refuse_options(argv, [section], (), "why")
+        config.refuse_options(argv, [section], (key,), "why")
+    config.refuse_options(argv, ["stylize", "train"], (), "why")
 
 
 def test_lists_and_positionals():

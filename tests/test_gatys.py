@@ -16,6 +16,7 @@ LOSS = {
     "style_taps": {"relu1_1": 1.0, "relu2_1": 1.0},
     "content_taps": {"relu2_2": 0.5, "relu3_1": 0.5},
     "style_weight": 5.0,
+    "tv_weight": 1.0,
     "tv_norm": "absolute",
     "normalize_losses": True,
 }
@@ -116,16 +117,15 @@ def test_an_option_changes_the_pastiche(method, usual, pictures, options):
     assert (method(**options).stylize(pictures[0], pictures[1][:1]) != usual[0]).any()
 
 
-def test_a_heavier_weight_lowers_its_own_term(method, pictures):
+def test_a_term_without_weight_is_not_lowered(method, pictures):
     def ends(**weights):
         made = method(iterations=12, loss=weights)
         *_, last = made.optimize(pictures[0], pictures[1][:1])
         return dict(zip(made.names, last.terms, strict=True))
 
-    light = {"content_weight": 1.0, "style_weight": 0.5, "tv_weight": 1.0}
-    usual = ends(**light)
+    weighted = ends()
     for name in ("content", "style", "tv"):
-        assert ends(**light | {f"{name}_weight": 30.0})[name] < usual[name], name
+        assert weighted[name] < 0.9 * ends(**{f"{name}_weight": 0.0})[name], name
 
 
 def test_blend_weights_of_several_styles(method, usual, pictures):
