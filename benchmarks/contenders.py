@@ -5,8 +5,8 @@
 Reads one JSON object a line and answers with one line of JSON. {"model": "full", "kind": "pastiche", "side": 256} runs
 once and gives {"seconds": ..., "megabytes": ...} (the process' peak so far); with "output": FILE also writes the
 pastiche. {"kind": "step", "batch": 4, "side": 256} runs a training step of the recipe, {"kind": "optimize", "network":
-"vgg19", "side": 256} an iteration of configs/optimize.yaml. FOLDER holds what speed.py made: options.json, loss networks
-as NETWORK.ckpt, and of each model NAME.ckpt, NAME_predictor.onnx, NAME_transfer.onnx, NAME.npz (its arrays) and
+"vgg19", "side": 256} an iteration of configs/optimize.yaml. FOLDER holds what speed.py made: options.json, the loss
+networks NETWORK.ckpt, and of each model NAME.ckpt, NAME_predictor.onnx, NAME_transfer.onnx, NAME.npz (its arrays) and
 NAME_embedding.npy.
 """
 

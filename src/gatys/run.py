@@ -80,7 +80,9 @@ class Checkpoints:
         Raises:
             UserError: an unreadable file.
         """
-        number = self.numbers()[-1]
+        numbers = self.numbers()
+        # older pictures may be of another run, which this one was told to overwrite
+        number = max([number for number in numbers if self._state(number).is_file()] or numbers)
         path = self._state(number)
         if not path.is_file():
             return {"iteration": number, "pastiche": to_network(read_image(self.picture(number)))}
