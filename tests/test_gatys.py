@@ -108,7 +108,7 @@ def test_lbfgs_finds_the_minimum_of_a_quadratic_within_the_bounds():
     [
         {"learning_rate": 0.005}, {"beta1": 0.5}, {"beta2": 0.5}, {"epsilon": 0.1}, {"iterations": 3},
         {"style_scale": [0.75]}, {"style_layer_weight_exp": 0.2}, {"content_weight_blend": 1.0},
-        {"init_noise_blend": 0.5}, {"preserve_colors": True}, {"coarse_widths": [36]},
+        {"init_noise_blend": 0.5}, {"preserve_colors": True}, {"coarse_widths": [40]},
         {"loss": {"content_weight": 9.0}}, {"loss": {"style_weight": 50.0}}, {"loss": {"tv_weight": 20.0}},
     ],
     ids=str,
