@@ -191,8 +191,7 @@ def mindspore_step(folder):
     """This project's training step with random weights, as `train.py` builds it."""
     import mindspore as ms
 
-    from src.models.factory import create_model, frozen
-    from src.models.vgg import VGG, DistilledVGG19
+    from src.models.factory import create_model, new_loss_network
     from src.runtime import setup
     from src.training.build import build_step
     from src.training.objectives import Stylization, loss_taps
@@ -201,12 +200,8 @@ def mindspore_step(folder):
     machine = setup(options["runtime"])
     loss = options["loss"]
     taps = loss_taps(loss, options["network"].predictor)
-    if loss.loss_network == "distilled_vgg19":
-        loss_network = DistilledVGG19(taps)
-    else:
-        loss_network = VGG(int(loss.loss_network[3:]), taps, loss.pooling, bias=False)
     model = create_model(options["network"], loss.loss_network)
-    objective = Stylization(model, frozen(loss_network), taps, loss)
+    objective = Stylization(model, new_loss_network(loss, taps, bias=False), taps, loss)
     step = build_step(options["train"], objective, model.trainable_params(), machine)
     return lambda content, style: step(ms.Tensor(content), ms.Tensor(style)).asnumpy()
 

@@ -250,7 +250,6 @@ def main(argv):
             time_start(settings, times)
         if "growth" in settings.parts:
             time_growth(open_process, times)
-    output.mkdir(parents=True, exist_ok=True)
     write_csv(output / "speed.csv", times)
     print(write_tables(output / "speed.md", times))
     draw_chart(output / "speed.png", times)

@@ -5,6 +5,8 @@ import statistics
 
 import numpy as np
 
+from src.files import atomic_write
+
 
 class Times:
     """Measured figures.
@@ -44,7 +46,7 @@ class Times:
 
 def write_csv(path, times):
     """One row a run."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("model", "side", "kind", "contender", "seconds"))
         for (case, contender), values in times.rows.items():
@@ -85,7 +87,8 @@ def write_tables(path, times) -> str:
         cells = [f"{found[model, n][0]:.0e}, {found[model, n][1]:.0f} dB" if (model, n) in found else "" for n in names]
         lines.append(f"| {model}, 256 px, largest difference from MindSpore, PSNR | {' | '.join(cells)} |")
     text = "\n".join(lines) + "\n"
-    path.write_text(text, encoding="utf-8")
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return text
 
 
@@ -103,10 +106,11 @@ def draw_chart(path, times):
         ratios = [(times.median(c, name) or np.nan) / times.median(c, "pytorch") for c in cases]
         axes[0, 0].bar(np.arange(len(cases)) + position / (len(names) + 1), ratios, 1 / (len(names) + 1), label=name)
     places = np.arange(len(cases)) + 0.4
-    axes[0, 0].set(xticks=places, yscale="log", title="time, as a multiple of PyTorch's")
+    axes[0, 0].set(xticks=places, title="time, as a multiple of PyTorch's")
+    axes[0, 0].margins(y=0.3)  # room for the legend
     axes[0, 0].set_xticklabels([f"{c[0]}\n{c[1]} px" for c in cases], fontsize=7)
     axes[0, 0].axhline(1, color="grey", linewidth=0.8)
-    axes[0, 0].legend(fontsize=7)
+    axes[0, 0].legend(fontsize=7, ncol=3, loc="upper right")
 
     steps = {(b, s): v for (kind, b, s), v in times.growth.items() if kind == "step"}
     pictures = {s: v for (kind, _, s), v in times.growth.items() if kind == "pastiche"}
@@ -125,5 +129,6 @@ def draw_chart(path, times):
         axis.set(title=title, xlabel=across, ylabel=up)
         axis.set_xlim(left=0)
         axis.set_ylim(bottom=0)
-    figure.savefig(path, dpi=110)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=110)
     pyplot.close(figure)

@@ -63,7 +63,9 @@ def test_total_is_the_weighted_sum_of_its_terms(normalize):
     contents = [random(*s, seed=2) for s in shapes]
     styles = [random(*s, seed=3) for s in shapes]
     tensors = [tuple(ms.Tensor(f) for f in group) for group in (features, contents, styles)]
-    total, terms = cell(ms.Tensor(pastiche), tensors[0], tensors[1], cell.style_targets(tensors[2]))
+    total, terms = cell(
+        ms.Tensor(pastiche), tensors[0], cell.content_targets(tensors[1]), cell.style_targets(tensors[2])
+    )
     terms = dict(zip(cell.names, terms.asnumpy(), strict=True))
 
     def error(actual, target):

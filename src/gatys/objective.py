@@ -29,7 +29,11 @@ class PasticheLoss(nn.Cell):
         return ()
 
     def construct(self, content_features, style_grams, targets):
-        """content_features: a tuple, one a tap; style_grams (styles, C, C), one a style tap. Gives total and terms."""
+        """content_features: a tuple, one a content tap; style_grams (styles, C, C), one a style tap.
+
+        Returns:
+            see `src.losses.StylizationLoss`.
+        """
         return self.loss(self.pastiche, self.loss_network(self.pastiche), content_features, style_grams)
 
 
@@ -44,6 +48,6 @@ class Targets(nn.Cell):
         self.set_inputs(ms.Tensor(shape=(1, 3, None, None), dtype=ms.float32))
 
     def construct(self, image):
-        """image (1, 3, H, W) in [0, 1]. Gives a tuple of features, one a tap, and of Gram matrices, one a style tap."""
+        """image (1, 3, H, W) in [0, 1]. Gives tuples: features, one a content tap; Gram matrices, one a style tap."""
         features = self.loss_network(image)
-        return features, self.loss.style_targets(features)
+        return self.loss.content_targets(features), self.loss.style_targets(features)

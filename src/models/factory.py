@@ -84,12 +84,16 @@ def create_loss_network(loss, search_dir="", taps=None):
 
     weights = read_loss_network(find_loss_weights(loss, search_dir))
     taps = tuple(dict.fromkeys((*loss.style_taps, *loss.content_taps))) if taps is None else tuple(taps)
-    if loss.loss_network == "distilled_vgg19":
-        cell = DistilledVGG19(taps)
-    else:
-        cell = VGG(19 if loss.loss_network == "vgg19" else 16, taps, loss.pooling, weights.bias)
+    cell = new_loss_network(loss, taps, weights.bias)
     load_loss_network_weights(weights, cell)
-    return frozen(cell)
+    return cell
+
+
+def new_loss_network(loss, taps, bias=True):
+    """The loss network with random weights, frozen; `bias` says whether a VGG's convolutions have one."""
+    if loss.loss_network == "distilled_vgg19":
+        return frozen(DistilledVGG19(taps))
+    return frozen(VGG(19 if loss.loss_network == "vgg19" else 16, taps, loss.pooling, bias))
 
 
 def frozen(cell):

@@ -32,9 +32,14 @@ class Convolution(nn.Cell):
     def padded(self, x):
         return x if self.mirror is None else self.mirror(x, self.border)
 
-    def construct(self, x):
-        x = self.convolve(self.padded(x), self.weight)
+    def biased(self, x):
         return x if self.bias is None else ops.bias_add(x, self.bias.astype(x.dtype))
+
+    def convolved(self, x):
+        return self.biased(self.convolve(self.padded(x), self.weight))
+
+    def construct(self, x):
+        return self.convolved(x)
 
 
 class ImageConvolution(Convolution):
@@ -75,7 +80,7 @@ class ImageConvolution(Convolution):
         x = self.convolve(x, self.block_weight())
         n, c, h, w = x.shape
         x = x.reshape((n, s, s, -1, h, w)).transpose((0, 3, 4, 1, 5, 2)).reshape((n, -1, s * h, s * w))
-        return x if self.bias is None else ops.bias_add(x, self.bias.astype(x.dtype))
+        return self.biased(x)
 
 
 class UpsampledConvolution(Convolution):
@@ -110,7 +115,7 @@ class UpsampledConvolution(Convolution):
         for i in range(4):
             phases += (self.slice(x, (0, i * o, i // 2, i % 2), (n, o, h, w)),)
         x = ops.stack(phases, 2).reshape((n, o, 2, 2, h, w)).transpose((0, 1, 4, 2, 5, 3)).reshape((n, o, 2 * h, 2 * w))
-        return x if self.bias is None else ops.bias_add(x, self.bias.astype(x.dtype))
+        return self.biased(x)
 
 
 class BilinearConvolution(Convolution):
@@ -138,4 +143,5 @@ class BilinearConvolution(Convolution):
         return ops.stack((x, (x + right) * 0.5), 4).reshape((n, c, h, 2 * w))
 
     def construct(self, x):
-        return super().construct(self.enlarged(x))
+        # not super().construct, which in graph mode is a subclass' own again
+        return self.convolved(self.enlarged(x))

@@ -35,7 +35,7 @@ class Stylization(nn.Cell):
 
     def targets(self, content, style):
         """Content features, the style's Gram matrices, and what the predictor reads: the style or its statistics."""
-        content_features = self.loss_network(content)
+        content_features = self.loss.content_targets(self.loss_network(content))
         style_features = self.loss_network(style)
         predictor_input = style
         if self.reads_statistics:

@@ -1,0 +1,128 @@
+"""Eight-bit convolutions in an exported style transfer network, calibrated on pictures; needs no MindSpore.
+
+Uses `onnxruntime.quantization`: weights a channel, activations a tensor, as QuantizeLinear and DequantizeLinear pairs,
+which ONNX Runtime and OpenVINO read. Quantized are the convolutions at a half and a quarter of the size, three quarters
+of the arithmetic; not the first one and those that make pixels, whose errors show.
+"""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from src.data.images import center_crop, list_images, read_image, resize_short_side, to_network
+from src.errors import UserError
+from src.files import atomic_write
+from src.stylize.engines import find_parts, open_onnxruntime
+from src.stylize.stylizer import Stylizer
+
+SIDE = 256
+CALIBRATION_PAIRS = 24
+CHECKED_PAIRS = 8
+QUANTIZED = ("contract2", "contract3", "residual")
+
+
+def quantize(source, target, content_path, style_path) -> dict:
+    """Writes TARGET_transfer.onnx with its JSON, and beside it the predictor of the pair, unchanged.
+
+    Args:
+        source: NAME_transfer.onnx or NAME_predictor.onnx, an exported pair with free sides.
+        target: NAME_transfer.onnx to write.
+        content_path, style_path: folders of pictures; some calibrate, others are compared.
+
+    Returns:
+        {"psnr_median", "psnr_min"}: decibels between the pastiches of both networks, over pairs that did not calibrate.
+
+    Raises:
+        UserError: no such pair, fewer pictures than needed, a target of another name or that exists.
+    """
+    predictor, transfer = find_parts(source, ".onnx")[:2]
+    target = Path(target)
+    if not target.name.endswith("_transfer.onnx"):
+        raise UserError(f"{target}: expected a name that ends in _transfer.onnx, as stylize.py finds the pair by it")
+    written = target.with_name(target.name.replace("_transfer.onnx", "_predictor.onnx"))
+    for path in (target, written):
+        if path.exists():
+            raise UserError(f"{path} exists already; remove it or choose another name")
+    stylizer = Stylizer(str(transfer), engine="onnxruntime")
+    contents, styles = _pictures(content_path, "content_path"), _pictures(style_path, "style_path")
+    contents = [to_network(picture) for picture in contents]
+    embeddings = [stylizer.embed(picture)[None] for picture in styles]
+    pairs = list(zip(contents, embeddings, strict=True))
+    with atomic_write(target) as temporary:
+        _write(transfer, temporary, pairs[:CALIBRATION_PAIRS])
+        psnr = _compare(predictor, (transfer, temporary), pairs[CALIBRATION_PAIRS:])
+        measured = {"psnr_median": float(np.median(psnr)), "psnr_min": float(min(psnr))}
+        description = json.loads(_manifest(transfer).read_text(encoding="utf-8"))
+        description |= {
+            "file": target.name,
+            "precision": "int8",
+            "quantization": {"float32": transfer.name, **measured},
+        }
+        description["check"] = {"done": True, "engine": "ONNX Runtime", **measured}
+        with atomic_write(_manifest(target)) as beside:
+            beside.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        with atomic_write(written) as beside:
+            shutil.copyfile(predictor, beside)
+        with atomic_write(_manifest(written)) as beside:
+            shutil.copyfile(_manifest(predictor), beside)
+    return measured
+
+
+def _manifest(path):
+    return path.with_name(path.name + ".json")
+
+
+def _pictures(folder, option):
+    """As many pictures as there are pairs, (SIDE, SIDE, 3), spread over the folder."""
+    wanted = CALIBRATION_PAIRS + CHECKED_PAIRS
+    files = list_images(folder, option)
+    if len(files) < wanted:
+        raise UserError(f"option {option}: {folder} has {len(files)} pictures, expected {wanted} or more")
+    chosen = (read_image(files[i * len(files) // wanted]) for i in range(wanted))
+    return [center_crop(resize_short_side(image, SIDE), SIDE) for image in chosen]
+
+
+def _compare(predictor, transfers, pairs):
+    """Decibels between the pastiches of two transfer networks' files, a pair each."""
+    one, other = (open_onnxruntime([predictor, transfer], "CPU") for transfer in transfers)
+    errors = [np.square(one.transfer(*pair) - other.transfer(*pair)).mean() for pair in pairs]
+    return -10 * np.log10(np.array(errors) + 1e-12)
+
+
+def _write(source, path, pairs):
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    model = onnx.load(source)
+    names = [value.name for value in model.graph.input]
+    nodes = [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "Conv" and any(part in node.input[1] for part in QUANTIZED)
+    ]
+
+    class Pairs(CalibrationDataReader):
+        rows = iter([dict(zip(names, pair, strict=True)) for pair in pairs])
+
+        def get_next(self):
+            return next(self.rows, None)
+
+    logging.getLogger().addFilter(_is_no_advice)
+    quantize_static(
+        model,
+        path,
+        Pairs(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        nodes_to_quantize=nodes,
+    )
+
+
+def _is_no_advice(record):
+    """Not the warning that recommends a preparation of which these graphs have no need."""
+    return "pre-processing before quantization" not in str(record.msg)
