@@ -1,11 +1,13 @@
 """Stylises a picture, or a folder of pictures, with one style image or a blend of several.
 
 python stylize.py photo.jpg painting.jpg -o out.jpg
+python stylize.py photo.jpg painting.jpg -o out.jpg --config_path configs/optimize.yaml
 """
 
+import shutil
 import sys
 
-from src.config import parse
+from src.config import ROOT, parse, refuse_options
 from src.data.images import read_image
 from src.errors import UserError, run_entry
 from src.stylize.engines import PACKAGES, choose_engine
@@ -21,10 +23,17 @@ from src.stylize.pictures import (
 )
 from src.stylize.stylizer import Stylizer
 
+# of the section "stylize", what the optimisation reads, too
+SHARED = ("output", "styles", "style_weights", "size", "overwrite")
 
-def show_progress(done, total):
-    """A bar on the last line of a terminal, taken away when all is done."""
-    bar = f"[{'#' * (40 * done // total):<40}] {100 * done // total:3d} %"
+
+def show_progress(done, total, text=""):
+    """A bar on the last line of a terminal, taken away when all is done; elsewhere a line of its own for each text."""
+    if not sys.stderr.isatty():
+        print(f"{done}/{total}  {text}", file=sys.stderr, flush=True)
+        return
+    bar = f"[{'#' * (40 * done // total):<40}] {100 * done // total:3d} %  {text}"
+    bar = bar[: shutil.get_terminal_size().columns - 1]
     end = "\r" + " " * len(bar) + "\r" if done == total else ""
     print(f"\r{bar}{end}", end="", file=sys.stderr, flush=True)
 
@@ -33,32 +42,18 @@ def image_styles(style, settings):
     """The style images that the options name, and their weights."""
     if settings.style or isinstance(settings.style_weights, dict):
         option = "style" if settings.style else "style_weights"
-        raise UserError(f"option {option}: names styles, but the model has no table of them; give it style images")
+        raise UserError(f"option {option}: names styles, and there is no model with a table of them; name style images")
     files, weights = style_files(style, settings.styles, settings.style_weights)
     check_blend(settings.blend_steps, files, settings.style_weights)
     return [read_image(path) for path in files], weights
 
 
-def main(argv):
-    """Reads the options, stylises, returns the exit code."""
-    options = parse(
-        argv,
-        ("stylize", "runtime"),
-        "Stylises a picture, or a folder of them, with a style image or a blend of several.",
-        positionals=(
-            ("content", None, "photograph, or a folder of them"),
-            ("style", "?", "style image; several with --styles instead"),
-        ),
-        aliases={"output": ["-o"]},
-    )
-    settings = options.stylize
-    check_settings(settings.strength, settings.size, settings.tile)
-    if not names_styles(options.style, settings):
-        styles, weights = image_styles(options.style, settings)
-    jobs = plan_jobs(options.content, settings.output, settings.overwrite)
-    if len(jobs) == 1:
-        read_image(jobs[0].content)  # says so before the networks are loaded and compiled
+def transfer(options, jobs, styles, weights):
+    """Yields (job, None or an error) for each job, stylised by a style transfer network.
 
+    styles: the images; None when their files, or names, are to be looked up in the model.
+    """
+    settings = options.stylize
     engine = choose_engine(settings.engine, settings.checkpoint)
     if PACKAGES[engine] == "mindspore":
         from src.runtime import setup
@@ -69,13 +64,66 @@ def main(argv):
     )
     if stylizer.styles:
         styles, weights = named_styles(stylizer.styles, options.style, settings)
-    elif names_styles(options.style, settings):
+    elif styles is None:
         styles, weights = image_styles(options.style, settings)
     check_blend(settings.blend_steps, styles, settings.style_weights)
     embeddings = blend_rows(stylizer, styles, weights, settings.blend_steps)
-    failures = 0
     progress = show_progress if sys.stderr.isatty() else None
-    for job, error in run_jobs(jobs, stylizer, embeddings, settings.strength, settings.size, progress):
+    yield from run_jobs(jobs, stylizer, embeddings, settings.strength, settings.size, progress)
+
+
+def optimize(options, jobs, styles, weights):
+    """As `transfer`, each pastiche optimised."""
+    from src.gatys.run import Outputs, optimize_file
+    from src.gatys.settings import check_settings as check_numbers
+
+    settings = options.optimize
+    check_numbers(settings, len(styles))
+    outputs = Outputs(settings, len(jobs), options.stylize.overwrite)
+    initial = read_image(settings.init_image) if settings.init_image else None
+
+    from src.gatys.method import Gatys
+    from src.runtime import setup
+
+    runtime = setup(options.runtime)
+    folder = ROOT / "pretrained_model"
+    method = Gatys(options.loss, settings, folder, weights, runtime.precision, runtime.seed)
+    for job in jobs:
+        try:
+            optimize_file(method, job, styles, initial, outputs, options.stylize.size, show_progress)
+        except UserError as error:
+            yield job, error
+        else:
+            yield job, None
+
+
+def main(argv):
+    """Reads the options, stylises, returns the exit code."""
+    options = parse(
+        argv,
+        ("stylize", "network.method", "optimize", "loss", "runtime"),
+        "Stylises a picture, or a folder of them, with a style image or a blend of several.",
+        positionals=(
+            ("content", None, "photograph, or a folder of them"),
+            ("style", "?", "style image; several with --styles instead"),
+        ),
+        aliases={"output": ["-o"]},
+    )
+    settings, optimises = options.stylize, options.network.method == "optimize"
+    if optimises:
+        refuse_options(argv, ["stylize"], SHARED, "is for a trained network, and does nothing with --method optimize")
+    else:
+        refuse_options(argv, ["optimize", "loss"], (), "does nothing without --method optimize")
+    check_settings(settings.strength, settings.size, settings.tile)
+    styles, weights = None, None
+    if optimises or not names_styles(options.style, settings):
+        styles, weights = image_styles(options.style, settings)
+    jobs = plan_jobs(options.content, settings.output, settings.overwrite)
+    if len(jobs) == 1:
+        read_image(jobs[0].content)  # says so before the networks are loaded and compiled
+
+    failures = 0
+    for job, error in (optimize if optimises else transfer)(options, jobs, styles, weights):
         if error:
             failures += 1
             print(f"error: {error}", file=sys.stderr)

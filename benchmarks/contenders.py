@@ -4,8 +4,9 @@
 
 Reads one JSON object a line and answers with one line of JSON. {"model": "full", "kind": "pastiche", "side": 256} runs
 once and gives {"seconds": ..., "megabytes": ...} (the process' peak so far); with "output": FILE also writes the
-pastiche. {"kind": "step", "batch": 4, "side": 256} runs a training step of the recipe. FOLDER holds what speed.py made:
-options.json, and of each model NAME.ckpt, NAME_predictor.onnx, NAME_transfer.onnx, NAME.npz (its arrays) and
+pastiche. {"kind": "step", "batch": 4, "side": 256} runs a training step of the recipe, {"kind": "optimize", "network":
+"vgg19", "side": 256} an iteration of configs/optimize.yaml. FOLDER holds what speed.py made: options.json, the loss
+networks NETWORK.ckpt, and of each model NAME.ckpt, NAME_predictor.onnx, NAME_transfer.onnx, NAME.npz (its arrays) and
 NAME_embedding.npy.
 """
 
@@ -20,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from src.config import build, defaults
+from src.config import ROOT, build, defaults
 
 
 def known_embedding(folder, model):
@@ -63,6 +64,17 @@ class Engine:
     def training(self):
         """A function of content and style (N, 3, H, W) that makes a step."""
         return mindspore_step(self.folder)
+
+    def optimization(self, network, content, style):
+        """A function that makes an iteration of the optimisation of a content, with a loss network of that name."""
+        from src.data.images import to_image
+        from src.gatys.method import Gatys
+        from src.runtime import setup
+
+        options = optimization_options(self.folder, network)
+        setup(options["runtime"])
+        method = Gatys(options["loss"], options["optimize"])
+        return method.optimize(to_image(content), (to_image(style),)).__next__
 
 
 class Published:
@@ -155,11 +167,24 @@ class PyTorch:
         options = recipe(self.folder)
         return Training(options["network"], options["loss"])
 
+    def optimization(self, network, content, style):
+        """See `Engine.optimization`."""
+        from benchmarks.torch_networks import Optimization
+
+        options = optimization_options(self.folder, network)
+        return Optimization(options["loss"], options["optimize"], content, style)
+
 
 def recipe(folder) -> dict:
     """The sections of the recipe whose step is timed."""
     described = json.loads((folder / "options.json").read_text())["recipe"]
     return build(described, tuple(described))
+
+
+def optimization_options(folder, network) -> dict:
+    """The sections of configs/optimize.yaml for a loss network of `folder`, without an end."""
+    loss = {"loss_network": network, "loss_network_ckpt": str(folder / f"{network}.ckpt")}
+    return defaults(ROOT / "configs" / "optimize.yaml", loss=loss, optimize={"iterations": 10**9})
 
 
 def mindspore_step(folder):
@@ -210,6 +235,11 @@ class Worker:
             self.step = self.step or self.contender.training()
             content, style = picture(request["batch"], side), picture(request["batch"], side)[:, ::-1].copy()
             return lambda: self.step(content, style)
+        if kind == "optimize":
+            if self.step is None:
+                content, style = picture(1, side), picture(1, side)[:, ::-1].copy()
+                self.step = self.contender.optimization(request["network"], content, style)
+            return self.step
         model, content, style = request["model"], picture(1, side), picture(1, 256)[:, ::-1].copy()
         if kind == "pastiche":
             embedding = self.contender.embedded_before(model, style)

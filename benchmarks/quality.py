@@ -8,6 +8,7 @@ model). The losses that Gatys' method minimises are those of the recipe that the
 (--config_path configs/compact.yaml).
 """
 
+import dataclasses
 import statistics
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from src.config import parse
+from src.config import defaults, parse
 from src.data.images import list_images, write_image
 from src.errors import UserError, run_entry
 from src.files import atomic_write, check_folder
@@ -87,7 +88,7 @@ def main(argv):
     styles = list_images(settings.style_path, "style_path")
 
     from src.evaluation import read_at, write_table
-    from src.gatys import Gatys
+    from src.gatys.method import Gatys
     from src.metrics import create_metric
     from src.runtime import setup
     from src.stylize.report import draw_grid, evenly_spaced
@@ -111,7 +112,8 @@ def main(argv):
     if few:
         names = {(contents[i].name, styles[j].name) for i, j in few}
         groups.append(("model, same pairs as Gatys", [r for r in ours if (r["content"], r["style"]) in names]))
-        gatys = Gatys(options.loss, options.quality.gatys_steps)
+        settings = dataclasses.replace(defaults()["optimize"], iterations=options.quality.gatys_steps)
+        gatys = Gatys(options.loss, settings)
         name = f"Gatys, {options.quality.gatys_steps} steps"
         groups.append((name, measure(name, gatys, contents, styles, metric, size, few)))
 

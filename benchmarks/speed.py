@@ -37,7 +37,8 @@ GROWTH = ((1, 128), (2, 128), (4, 128), (2, 64), (2, 256))
 START_ENGINES = ("mindspore", "onnxruntime", "openvino")
 # MindSpore puts its libraries in the way of PyTorch's when it is imported
 ENVIRONMENT = dict(os.environ)
-PARTS = ("forward", "training", "start", "growth")
+PARTS = ("forward", "training", "optimize", "start", "growth")
+LOSS_NETWORKS = ("vgg19", "distilled_vgg19")
 
 
 class Process:
@@ -90,6 +91,7 @@ def prepare(folder, config_path):
     import mindspore as ms
 
     from src.models.factory import create_model
+    from src.models.vgg import VGG, DistilledVGG19
     from src.runtime import setup
     from src.stylize.engines import BUNDLED
     from src.weights.load import load_model
@@ -112,6 +114,8 @@ def prepare(folder, config_path):
             command += ["--parts", part, "--dynamic", "--file_name", folder / f"{name}_{part}"]
             subprocess.run(list(map(str, command)), cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
     (folder / "options.json").write_text(json.dumps(options))
+    for name, network in zip(LOSS_NETWORKS, (VGG(19, ("relu5_1",)), DistilledVGG19(("relu5_1",))), strict=True):
+        save_checkpoint(folder / f"{name}.ckpt", network, {"loss_network": name})
 
 
 def time_forward(open_process, names, settings, times):
@@ -148,17 +152,27 @@ def measure_memory(open_process, names, times):
                 times.memory[name] = reply["megabytes"]
 
 
-def time_training(open_process, names, settings, times):
-    """The recipe's step at batch 4 and 256 pixels."""
-    entered = [n for n in names if n in ("mindspore", "pytorch", "published port")]
-    processes = [open_process(name) for name in entered]
+def time_steps(open_process, entered, settings, times, case, request):
+    """A step that changes weights or a picture, by contenders of these names."""
+    processes = [open_process(name) for name in settings.names if name in entered]
     try:
-        request = {"kind": "step", "batch": STEP_BATCH, "side": 256}
-        case = ("training", 256, f"step of batch {STEP_BATCH}")
         take_turns(processes, dict.fromkeys(entered, request), settings.rounds, times, case)
     finally:
         for process in processes:
             process.__exit__()
+
+
+def time_training(open_process, settings, times):
+    """The recipe's step at batch 4 and 256 pixels."""
+    case, request = ("training", 256, f"step of batch {STEP_BATCH}"), {"kind": "step", "batch": STEP_BATCH, "side": 256}
+    time_steps(open_process, ("mindspore", "pytorch", "published port"), settings, times, case, request)
+
+
+def time_optimization(open_process, settings, times):
+    """An iteration of configs/optimize.yaml at 256 pixels, by each loss network."""
+    for network in LOSS_NETWORKS:
+        case, request = (network, 256, "iteration"), {"kind": "optimize", "network": network, "side": 256}
+        time_steps(open_process, ("mindspore", "pytorch"), settings, times, case, request)
 
 
 def time_growth(open_process, times):
@@ -229,7 +243,9 @@ def main(argv):
             time_forward(open_process, settings.names, settings, times)
             measure_memory(open_process, settings.names, times)
         if "training" in settings.parts:
-            time_training(open_process, settings.names, settings, times)
+            time_training(open_process, settings, times)
+        if "optimize" in settings.parts:
+            time_optimization(open_process, settings, times)
         if "start" in settings.parts:
             time_start(settings, times)
         if "growth" in settings.parts:

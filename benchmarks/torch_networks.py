@@ -73,7 +73,7 @@ class Residual(nn.Module):
 
 
 class Transfer(nn.Module):
-    """Style transfer network of `src.config.NetworkConfig`, by which it goes."""
+    """Style transfer network of `src.sections.NetworkConfig`, by which it goes."""
 
     def __init__(self, network):
         super().__init__()
@@ -203,16 +203,20 @@ class LossNetwork(nn.Module):
         channels = DISTILLED_CHANNELS if distilled else CHANNELS
         self.taps = {tap[4:] for tap in (*loss.style_taps, *loss.content_taps)}
         names = layer_names(blocks)
+        self.preprocess = nn.Conv2d(3, 3, 1).requires_grad_(False) if distilled else None
+        border = "reflect" if distilled else "zeros"
         self.layers, inputs = nn.ModuleDict(), 3
         for name in names[: max(map(names.index, self.taps)) + 1]:
             outputs = channels[int(name[0]) - 1]
-            self.layers[name] = nn.Conv2d(inputs, outputs, 3, padding=1).requires_grad_(False)
+            layer = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=border)
+            self.layers[name] = layer.requires_grad_(False)
             inputs = outputs
         average = loss.pooling == "average" and not distilled
         self.pool = functional.avg_pool2d if average else functional.max_pool2d
 
     def forward(self, x):
         found = {}
+        x = (x - 0.45) / 0.225 if self.preprocess is None else self.preprocess(x)
         for name, layer in self.layers.items():
             if name.endswith("_1") and name != "1_1":
                 x = self.pool(x, 2)
@@ -249,4 +253,56 @@ class Training:
         self.optimizer.zero_grad()
         total.backward()
         self.optimizer.step()
+        return total.item()
+
+
+def relative_error(found, target, normalize):
+    """Mean squared error, divided by the target's mean square with `normalize`."""
+    error = functional.mse_loss(found, target)
+    return error / (target.square().mean() + 1e-8) if normalize else error
+
+
+def total_variation(images, norm):
+    """Mean squared or absolute difference of neighbouring pixels."""
+    differences = images.diff(dim=2), images.diff(dim=3)
+    return sum((d.abs() if norm == "absolute" else d.square()).mean() for d in differences)
+
+
+class Optimization:
+    """A step of Gatys' optimisation by Adam.
+
+    Args:
+        loss: `src.sections.LossConfig`.
+        optimize: `src.sections.OptimizeConfig`.
+        content, style: float32 arrays (1, 3, H, W) in [0, 1].
+        features: a `LossNetwork`; None for one with random weights.
+    """
+
+    def __init__(self, loss, optimize, content, style, features=None):
+        self.loss, self.features = loss, features or LossNetwork(loss)
+        self.pastiche = torch.from_numpy(content).clone().requires_grad_()
+        betas = (optimize.beta1, optimize.beta2)
+        self.optimizer = torch.optim.Adam([self.pastiche], optimize.learning_rate, betas, optimize.epsilon)
+        with torch.no_grad():
+            self.content = self.features(torch.from_numpy(content))
+            self.grams = {tap: gram(x) for tap, x in self.features(torch.from_numpy(style)).items()}
+
+    def __call__(self):
+        """Makes the step. Returns the total loss before it."""
+        loss, found = self.loss, self.features(self.pastiche)
+        content = sum(
+            weight * relative_error(found[tap], self.content[tap], loss.normalize_losses)
+            for tap, weight in loss.content_taps.items()
+        )
+        style = sum(
+            weight * relative_error(gram(found[tap]), self.grams[tap], loss.normalize_losses)
+            for tap, weight in loss.style_taps.items()
+        )
+        variation = total_variation(self.pastiche, loss.tv_norm)
+        total = loss.content_weight * content + loss.style_weight * style + loss.tv_weight * variation
+        self.optimizer.zero_grad()
+        total.backward()
+        self.optimizer.step()
+        with torch.no_grad():
+            self.pastiche.clamp_(0, 1)
         return total.item()

@@ -9,176 +9,15 @@ import dataclasses
 import difflib
 import types
 import typing
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from src.errors import UserError
+from src.sections import SECTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = ROOT / "default_config.yaml"
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    method: str
-    predictor: str
-    width: float
-    padding: str
-    upsampling: str
-    output: str
-    norm_affine: bool
-    conv_bias: bool
-    half_offsets: bool
-    embedding_dim: int
-    train_inception: bool
-
-    @property
-    def has_table(self) -> bool:
-        """Whether its styles are rows of a table rather than what a style prediction network reads."""
-        return self.method in ("n_styles", "single_style")
-
-    @property
-    def reads_statistics(self) -> bool:
-        """Whether its style prediction network reads a loss network's statistics."""
-        return not self.has_table and self.predictor == "statistics"
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    loss_network: str
-    loss_network_ckpt: str
-    pooling: str
-    content_taps: dict[str, float]
-    style_taps: dict[str, float]
-    content_weight: float
-    style_weight: float
-    tv_weight: float
-    tv_norm: str
-    normalize_losses: bool
-    style_loss_clamp: float
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    content_path: str
-    style_path: str
-    image_size: int
-    style_size: int
-    batch_size: int
-    content_resize: float
-    style_augment: bool
-    style_resize_min: float
-    style_resize_max: float
-    brightness: float
-    saturation: float
-    hue: float
-    vertical_flip: bool
-    style_kinds: dict[str, float]
-    min_side: int
-    num_parallel_workers: int
-    prefetch: int
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    output_dir: str
-    ckpt_path: str
-    init_ckpt: str
-    distill_from: str
-    distill_weight: float
-    hint_weight: float
-    freeze: list[str]
-    steps: int
-    optimizer: str
-    learning_rate: float
-    warmup_steps: int
-    lr_schedule: str
-    lr_final: float
-    clip_norm: float
-    ema_decay: float
-    loss_scale: float
-    log_every: int
-    image_every: int
-    save_every: int
-    keep_checkpoints: int
-    resume: bool
-    format: str
-    summary: str
-
-
-@dataclass(frozen=True)
-class RuntimeConfig:
-    device_target: str
-    device_id: int
-    mode: str
-    precision: str
-    seed: int
-    distributed: bool
-
-
-@dataclass(frozen=True)
-class EvalConfig:
-    content_path: str
-    style_path: str
-    ckpt_path: str
-    inception_ckpt: str
-    output_path: str
-    image_size: int
-    interpolation: int
-    pictures: bool
-
-
-@dataclass(frozen=True)
-class StylizeConfig:
-    output: str
-    style: str
-    styles: list[str]
-    style_weights: list[float] | dict[str, float]
-    blend_steps: int
-    strength: float
-    size: int
-    tile: int
-    engine: str
-    checkpoint: str
-    inception_ckpt: str
-    overwrite: bool
-
-
-@dataclass(frozen=True)
-class ExportConfig:
-    ckpt_path: str
-    inception_ckpt: str
-    file_format: str
-    file_name: str
-    height: int
-    width: int
-    style_height: int
-    style_width: int
-    dynamic: bool
-    parts: str
-    overwrite: bool
-
-
-@dataclass(frozen=True)
-class QualityConfig:
-    teacher: str
-    gatys_pairs: int
-    gatys_steps: int
-
-
-SECTIONS = {
-    "network": NetworkConfig,
-    "loss": LossConfig,
-    "data": DataConfig,
-    "train": TrainConfig,
-    "runtime": RuntimeConfig,
-    "eval": EvalConfig,
-    "stylize": StylizeConfig,
-    "export": ExportConfig,
-    "quality": QualityConfig,
-}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -303,7 +142,8 @@ def parse(argv, sections, description, positionals=(), aliases=None):
 
     Args:
         argv: the command line without the program's name.
-        sections: names of the sections that the entry point takes; their keys are its --options.
+        sections: names of the sections that the entry point takes; their keys are its --options. Of a section given
+            as "section.key" the command line takes that key only.
         description: first line of --help.
         positionals: (name, nargs, help) of arguments without a name.
         aliases: other spellings of an option, {option: [alias]}.
@@ -319,9 +159,12 @@ def parse(argv, sections, description, positionals=(), aliases=None):
     for name, nargs, text in positionals:
         parser.add_argument(name, nargs=nargs, help=text)
     parser.add_argument("--config_path", default="", help="recipe (YAML) laid over default_config.yaml")
-    for section in sections:
+    taken = [section.partition(".") for section in sections]
+    for section, _, only in taken:
         group = parser.add_argument_group(section)
         for key, kind in typing.get_type_hints(SECTIONS[section]).items():
+            if only and key != only:
+                continue
             flags = [f"--{key}", *(aliases or {}).get(key, [])]
             text = f"{helps[section][key]} (default: {values[section][key]!s})".replace("%", "%%")
             allowed = choices.get(section, {}).get(key)
@@ -344,10 +187,29 @@ def parse(argv, sections, description, positionals=(), aliases=None):
         if "." in name and value is not None:
             section, key = name.split(".")
             values[section][key] = value
-    namespace = argparse.Namespace(**build(values, sections))
+    namespace = argparse.Namespace(**build(values, [section for section, _, _ in taken]))
     for name, _, _ in positionals:
         setattr(namespace, name, arguments[name])
     return namespace
+
+
+def refuse_options(argv, sections, keep, why):
+    """Refuses what a command line asks for in vain.
+
+    Args:
+        argv: the command line.
+        sections: names of the sections whose options do nothing in this run.
+        keep: options of theirs that do something all the same.
+        why: ends the sentence "option X: ...".
+
+    Raises:
+        UserError: the command line names one of their options.
+    """
+    named = [argument[2:].partition("=")[0] for argument in argv if argument.startswith("--")]
+    idle = {key for section in sections for key in typing.get_type_hints(SECTIONS[section])} - set(keep)
+    for key in named:
+        if key in idle:
+            raise UserError(f"option {key}: {why}")
 
 
 def to_dict(section) -> dict:

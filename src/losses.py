@@ -53,12 +53,15 @@ class StylizationLoss(nn.Cell):
     """Weighted sum of content, style and total-variation loss (Ghiasi et al. 2017, section 2; weights from `loss`).
 
     Args:
-        loss: `src.config.LossConfig`.
+        loss: `src.sections.LossConfig`.
         taps: feature layers in the order in which the loss network gives them.
+        blend: weights of several styles for one pastiche, which sum to 1: its style loss is the weighted mean of its
+            losses towards each of them. None for a style an image.
     """
 
-    def __init__(self, loss, taps):
+    def __init__(self, loss, taps, blend=None):
         super().__init__()
+        self.blend = None if blend is None else ms.Tensor(blend, ms.float32)
         for tap in (*loss.style_taps, *loss.content_taps):
             if tap not in taps:
                 raise UserError(f"feature layer {tap!r}: the loss network was built for {', '.join(taps)}")
@@ -107,7 +110,8 @@ class StylizationLoss(nn.Cell):
         for k in range(len(self.style_taps)):
             i, weight = self.style_taps[k]
             gram = gram_matrix(pastiche_features[i].astype(ms.float32))
-            term = tap_loss(gram, style_grams[k], self.normalize, self.clamp).mean()
+            each = tap_loss(gram, style_grams[k], self.normalize, self.clamp)
+            term = each.mean() if self.blend is None else (each * self.blend).sum()
             style_terms += (term,)
             style = style + weight * term
         tv = total_variation(pastiche.astype(ms.float32), self.tv_norm)

@@ -158,7 +158,7 @@ def create_metric(loss, search_dirs=()) -> ImageMetric:
     """The metric with the loss network of the options, or, when its weights are not found, the one without.
 
     Args:
-        loss: `src.config.LossConfig`: its network and taps (the distilled network's taps are fixed).
+        loss: `src.sections.LossConfig`: its network and taps (the distilled network's taps are fixed).
         search_dirs: folders where the weights may lie when `loss.loss_network_ckpt` does not say.
 
     Raises:

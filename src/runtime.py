@@ -102,7 +102,7 @@ def setup(config) -> Runtime:
     """Chooses the device, the mode and the seed, and joins the other processes when there are any.
 
     Args:
-        config: `src.config.RuntimeConfig`.
+        config: `src.sections.RuntimeConfig`.
 
     Returns:
         the `Runtime` that the rest of the program reads.

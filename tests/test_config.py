@@ -5,7 +5,7 @@ import typing
 import pytest
 import yaml
 
-from src import config
+from src import config, sections
 from src.errors import UserError
 
 DOCUMENTS = list(yaml.safe_load_all(config.DEFAULT_CONFIG.read_text(encoding="utf-8")))
@@ -13,16 +13,16 @@ RECIPES = sorted((config.ROOT / "configs").glob("*.yaml"))
 
 
 def hints(section):
-    return typing.get_type_hints(config.SECTIONS[section])
+    return typing.get_type_hints(sections.SECTIONS[section])
 
 
 def test_three_documents_hold_the_sections_of_the_dataclasses():
     values, helps, choices = DOCUMENTS
-    assert set(values) == set(helps) == set(config.SECTIONS)
-    assert set(choices) <= set(config.SECTIONS)
+    assert set(values) == set(helps) == set(sections.SECTIONS)
+    assert set(choices) <= set(sections.SECTIONS)
 
 
-@pytest.mark.parametrize("section", config.SECTIONS)
+@pytest.mark.parametrize("section", sections.SECTIONS)
 def test_every_option_has_a_value_a_help_line_and_a_field(section):
     values, helps, choices = DOCUMENTS
     assert list(values[section]) == list(helps[section]) == list(hints(section))
@@ -37,17 +37,17 @@ def test_option_names_mean_one_thing_a_command_line():
     """Sections that an entry point takes together may not share a key."""
     for together in (
         ("network", "loss", "data", "train", "runtime"),
-        ("eval", "loss", "runtime"),
-        ("stylize", "runtime"),
+        ("eval", "optimize", "loss", "runtime"),
+        ("stylize", "optimize", "loss", "runtime"),
         ("export", "runtime"),
     ):
-        keys = [key for section in together for key in hints(section)]
+        keys = [*(key for section in together for key in hints(section) if key != "method"), "method"]
         assert len(set(keys)) == len(keys)
 
 
 def test_defaults_build_every_section_with_the_yaml_values():
     built = config.defaults()
-    assert set(built) == set(config.SECTIONS)
+    assert set(built) == set(sections.SECTIONS)
     for section, options in DOCUMENTS[0].items():
         assert config.to_dict(built[section]) == options
 
@@ -85,6 +85,22 @@ def test_values_from_the_command_line_have_the_field_types():
     assert options.loss.normalize_losses is True
 
 
+def test_of_a_section_one_option_may_be_taken():
+    options = config.parse(["--method", "optimize"], ("network.method",), "test")
+    assert options.network.method == "optimize"
+    with pytest.raises(UserError, match="--width"):
+        config.parse(["--width", "0.5"], ("network.method",), "test")
+
+
+def test_options_without_effect_are_refused():
+    argv = ["photo.jpg", "--iterations", "3", "--tv_weight=2", "-o", "--style"]
+    for section, key in (("optimize", "iterations"), ("loss", "tv_weight")):
+        with pytest.raises(UserError, match=f"option {key}: why"):
+            config.refuse_options(argv, [section], (), "why")
+        config.refuse_options(argv, [section], (key,), "why")
+    config.refuse_options(argv, ["stylize", "train"], (), "why")
+
+
 def test_lists_and_positionals():
     options = config.parse(
         ["photo.jpg", "--styles", "a.jpg", "b.jpg", "--style_weights", "0.7", "0.3", "-o", "out.png"],
@@ -99,10 +115,10 @@ def test_lists_and_positionals():
 
 def test_help_lists_every_option(capsys):
     with pytest.raises(SystemExit) as caught:
-        config.parse(["--help"], tuple(config.SECTIONS)[:5], "test")
+        config.parse(["--help"], tuple(sections.SECTIONS)[:5], "test")
     text = capsys.readouterr().out
     assert caught.value.code == 0
-    for section in tuple(config.SECTIONS)[:5]:
+    for section in tuple(sections.SECTIONS)[:5]:
         assert all(f"--{key}" in text for key in hints(section))
 
 

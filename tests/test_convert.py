@@ -74,8 +74,12 @@ def test_torchvision_vgg(tmp_path, torch_pickler, depth):
     assert names[-1] == ("conv5_3.bias" if depth == 16 else "conv5_4.bias")
 
 
-def test_matconvnet_vgg(tmp_path):
-    """Filters lie as height x width x in x out, the input is 0..255 RGB minus the average colour."""
+@pytest.mark.parametrize("old", [False, True], ids=["weights", "filters and biases"])
+def test_matconvnet_vgg(tmp_path, old):
+    """Filters lie as height x width x in x out, the input is 0..255 RGB minus the average colour.
+
+    Files before MatConvNet 1.0-beta11 have other names, no `meta`, and an average image.
+    """
     from scipy.io import savemat
 
     arrays = random_vgg(19)
@@ -86,9 +90,12 @@ def test_matconvnet_vgg(tmp_path):
         weights = np.empty((1, 2), object)
         weights[0, 0] = arrays[f"features.{place}.weight"].transpose(2, 3, 1, 0)
         weights[0, 1] = arrays[f"features.{place}.bias"][None]
-        layers += [{"name": name, "type": "conv", "weights": weights}, {"name": f"relu{name[4:]}", "type": "relu"}]
-    meta = {"normalization": {"averageImage": average.reshape(1, 1, 3)}}
-    savemat(tmp_path / "vgg.mat", {"layers": np.array(layers, object).reshape(1, -1), "meta": meta})
+        held = {"filters": weights[0, 0], "biases": weights[0, 1]} if old else {"weights": weights}
+        layers += [{"name": name, "type": "conv", **held}, {"name": f"relu{name[4:]}", "type": "relu"}]
+    side = 4 if old else 1
+    normalisation = {"normalization": {"averageImage": np.broadcast_to(average, (side, side, 3))}}
+    content = {"layers": np.array(layers, object).reshape(1, -1)}
+    savemat(tmp_path / "vgg.mat", {**content, **(normalisation if old else {"meta": normalisation})})
     written = convert(tmp_path / "vgg.mat", tmp_path / "converted.ckpt")
     weights = [(arrays[f"features.{place}.weight"], arrays[f"features.{place}.bias"]) for place in (0, 2)]
     x = images()[0] * 255 - average.astype(np.float32)[:, None, None]

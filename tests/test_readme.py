@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from src.config import SECTIONS
+from src.sections import SECTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSLATIONS = [ROOT / "README.md", ROOT / "README_CN.md"]

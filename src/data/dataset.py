@@ -121,7 +121,7 @@ class PairedImages:
     """Content and style images in random pairs, the same for the same seed whatever the number of workers.
 
     Args:
-        data: `src.config.DataConfig`.
+        data: `src.sections.DataConfig`.
         seed: whole number.
         rank: of this process.
         rank_size: number of processes that share the images out.

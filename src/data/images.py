@@ -228,8 +228,19 @@ def resize_short_side(image, n) -> np.ndarray:
     short = min(height, width)
     if short == n:
         return image
-    size = tuple(max(1, round(side * n / short)) for side in (width, height))
-    return np.array(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+    return resize_to(image, tuple(max(1, round(side * n / short)) for side in (height, width)))
+
+
+def resize_width(image, width) -> np.ndarray:
+    """uint8 (H, W, 3) resized, as `resize_short_side` does it, so that it is `width` pixels wide."""
+    return resize_to(image, (max(1, round(image.shape[0] * width / image.shape[1])), width))
+
+
+def resize_to(image, shape) -> np.ndarray:
+    """uint8 (H, W, 3) resized (Lanczos, with antialiasing) to (height, width)."""
+    if image.shape[:2] == tuple(shape):
+        return image
+    return np.array(Image.fromarray(image).resize(tuple(shape)[::-1], Image.Resampling.LANCZOS))
 
 
 def center_crop(image, n) -> np.ndarray:

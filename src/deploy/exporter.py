@@ -25,7 +25,7 @@ def check_settings(settings) -> Path:
     """Refuses, before anything is loaded, what could not be exported or written.
 
     Args:
-        settings: `src.config.ExportConfig`.
+        settings: `src.sections.ExportConfig`.
 
     Returns:
         the file to write.
@@ -74,7 +74,7 @@ def export(settings, runtime) -> dict:
     """Exports a model, reads the file back, compares it with the network, and writes the JSON beside it.
 
     Args:
-        settings: `src.config.ExportConfig`.
+        settings: `src.sections.ExportConfig`.
         runtime: `src.runtime.Runtime`.
 
     Returns:

@@ -21,7 +21,7 @@ class StylizationModel(nn.Cell):
     """Style prediction network, or a table of styles in its place, and style transfer network together.
 
     Args:
-        network: the `src.config.NetworkConfig` they were built from, kept for the checkpoint.
+        network: the `src.sections.NetworkConfig` they were built from, kept for the checkpoint.
         loss_network: name of the loss network that a statistics predictor reads.
         styles: names of the styles of a table, in the order of its rows.
     """
@@ -90,7 +90,7 @@ def create_loss_network(loss, search_dir="", taps=None):
     """The loss network with its weights, frozen.
 
     Args:
-        loss: `src.config.LossConfig`.
+        loss: `src.sections.LossConfig`.
         search_dir: folder where its weights lie when `loss.loss_network_ckpt` does not say.
         taps: feature layers, in the order of the outputs; None for all of `loss`, style taps before content taps.
 

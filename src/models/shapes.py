@@ -66,7 +66,7 @@ def layer_channels(width):
 
 
 def conditional_channels(network):
-    """Channels of the style transfer network's conditional instance norms, in order; `network` as in `src.config`."""
+    """Channels of the style transfer network's conditional instance norms, in order; `network` as in `src.sections`."""
     c1, c2, c3 = layer_channels(network.width)
     # a linear output is not normalised
     return (*(c3,) * (2 * RESIDUAL_BLOCKS), c2, c1, *(() if network.output == "linear" else (3,)))

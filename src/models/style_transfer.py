@@ -88,7 +88,7 @@ class StyleTransferNetwork(nn.Cell):
     the order of the layers above (1,379 of each at width 1).
 
     Args:
-        network: `src.config.NetworkConfig`.
+        network: `src.sections.NetworkConfig`.
 
     Attributes:
         embedding_dim: numbers in a style embedding.

@@ -36,7 +36,7 @@ class TilingNetwork:
 
     Args:
         transfer: the `StyleTransferNetwork` with the weights, which are shared with it.
-        network: the `src.config.NetworkConfig` that it was built from.
+        network: the `src.sections.NetworkConfig` that it was built from.
         precision: see `src.runtime.apply_precision`.
 
     Attributes:

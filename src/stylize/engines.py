@@ -278,7 +278,7 @@ def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss=None, ru
         checkpoint: a checkpoint for mindspore, one of the two exported files for the others; empty for the bundled
             model.
         inception_ckpt, loss: see `src.stylize.mindspore_networks.MindSporeNetworks.load`.
-        runtime: `src.config.RuntimeConfig` with device and precision, or None for defaults.
+        runtime: `src.sections.RuntimeConfig` with device and precision, or None for defaults.
 
     Raises:
         UserError: see `choose_engine`, `find_parts` and the engines.

@@ -44,7 +44,7 @@ class MindSporeNetworks:
 
         Args:
             inception_ckpt: Inception-v3 for a published checkpoint; empty takes the one inside it.
-            loss: `src.config.LossConfig` naming the loss network that a `statistics` predictor reads.
+            loss: `src.sections.LossConfig` naming the loss network that a `statistics` predictor reads.
             precision: see `src.runtime.apply_precision`.
 
         Raises:

@@ -91,7 +91,7 @@ def names_styles(style, settings) -> bool:
 
     Args:
         style: the style image, or None.
-        settings: `src.config.StylizeConfig`.
+        settings: `src.sections.StylizeConfig`.
     """
     if settings.style or isinstance(settings.style_weights, dict):
         return True
@@ -105,7 +105,7 @@ def named_styles(styles, style, settings) -> tuple[list, list[float]]:
     Args:
         styles: names of the model's styles.
         style: the style image, or None.
-        settings: `src.config.StylizeConfig`.
+        settings: `src.sections.StylizeConfig`.
 
     Raises:
         UserError: none of them where there are several, or picked in two ways; weights with another sum than 1.

@@ -38,10 +38,10 @@ class Stylizer:
         checkpoint: checkpoint file of any kind that `src.weights.load.load_model` reads, or one of a pair of exported
             files; empty for the bundled model.
         inception_ckpt: Inception-v3 for a published checkpoint; empty takes the one inside it.
-        loss: `src.config.LossConfig` naming the loss network that a `statistics` predictor reads; others need none.
+        loss: `src.sections.LossConfig` naming the loss network that a `statistics` predictor reads; others need none.
         engine: what runs the networks, see `src.stylize.engines`; "auto" takes the fastest that is installed and can
             read the checkpoint. MindSpore counts on graph mode: call `src.runtime.setup` before.
-        runtime: `src.config.RuntimeConfig` with device and precision, or None for defaults.
+        runtime: `src.sections.RuntimeConfig` with device and precision, or None for defaults.
         networks: an engine that is there already, instead of all of the above.
         tile: side in pixels of the tiles in which every content is stylised; 0 chooses by size and free memory.
 

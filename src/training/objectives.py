@@ -22,7 +22,7 @@ class Stylization(nn.Cell):
         model: `src.models.factory.StylizationModel`.
         loss_network: frozen, with the feature layers `taps`.
         taps: their names.
-        loss: `src.config.LossConfig`.
+        loss: `src.sections.LossConfig`.
     """
 
     def __init__(self, model, loss_network, taps, loss):
@@ -128,7 +128,7 @@ class Distillation(nn.Cell):
 
 
 def loss_taps(loss, network) -> tuple:
-    """Feature layers that training a network with this loss needs, each once; both as in `src.config`."""
+    """Feature layers that training a network with this loss needs, each once; both as in `src.sections`."""
     taps = (*loss.style_taps, *loss.content_taps)
     if network.reads_statistics:
         taps = (*taps, *STATISTICS_TAPS)

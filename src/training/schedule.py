@@ -7,7 +7,7 @@ def learning_rates(train) -> np.ndarray:
     """Learning rate of every step, float32 (steps,): a linear warm-up from 0, then the decay to lr_final.
 
     Args:
-        train: `src.config.TrainConfig`.
+        train: `src.sections.TrainConfig`.
     """
     steps = np.arange(train.steps, dtype=np.float64)
     part = np.clip((steps - train.warmup_steps) / max(1, train.steps - 1 - train.warmup_steps), 0, 1)

@@ -14,7 +14,7 @@ def known_styles(network, start) -> tuple:
     """Names of the styles that the checkpoint to start from has already; none without one.
 
     Args:
-        network: `src.config.NetworkConfig`.
+        network: `src.sections.NetworkConfig`.
         start: the checkpoint, or "".
 
     Raises:
@@ -29,7 +29,7 @@ def table_styles(network, files, known=()) -> tuple:
     """Names of the styles of a table: those known, then those of the style files that aren't among them.
 
     Args:
-        network: `src.config.NetworkConfig`; none of this concerns those without a table.
+        network: `src.sections.NetworkConfig`; none of this concerns those without a table.
         files: the style images that are drawn.
         known: from `known_styles`.
 

@@ -1,0 +1,1 @@
+"""Gatys et al. 2016: the pastiche itself is optimised, without a style transfer network."""

@@ -1,0 +1,53 @@
+"""The loss of a pastiche as an objective of `src.training.train_step.TrainOneStep`, and what it is compared with."""
+
+import mindspore as ms
+from mindspore import Parameter, nn
+
+from src.losses import StylizationLoss
+
+
+class PasticheLoss(nn.Cell):
+    """Loss of a picture that is a parameter. Its targets don't change, so a step is given their features.
+
+    Args:
+        loss_network: frozen, with the feature layers `taps`.
+        taps: their names.
+        loss: `src.sections.LossConfig`.
+        pastiche: float32 array (1, 3, H, W) in [0, 1] that fixes the size.
+        blend: weights of the styles, which sum to 1.
+    """
+
+    def __init__(self, loss_network, taps, loss, pastiche, blend):
+        super().__init__()
+        self.pastiche = Parameter(ms.Tensor(pastiche), name="pastiche")
+        self.loss_network = loss_network
+        self.loss = StylizationLoss(loss, taps, blend)
+        self.names = self.loss.names
+
+    def targets(self, content_features, style_grams):
+        """Nothing more than the features that the step is given."""
+        return ()
+
+    def construct(self, content_features, style_grams, targets):
+        """content_features: a tuple, one a content tap; style_grams (styles, C, C), one a style tap.
+
+        Returns:
+            see `src.losses.StylizationLoss`.
+        """
+        return self.loss(self.pastiche, self.loss_network(self.pastiche), content_features, style_grams)
+
+
+class Targets(nn.Cell):
+    """An image to its features and their Gram matrices; compiled once for all sizes. See `PasticheLoss`."""
+
+    def __init__(self, loss_network, taps, loss):
+        super().__init__()
+        self.loss_network = loss_network
+        self.loss = StylizationLoss(loss, taps)
+        self.set_train(False)
+        self.set_inputs(ms.Tensor(shape=(1, 3, None, None), dtype=ms.float32))
+
+    def construct(self, image):
+        """image (1, 3, H, W) in [0, 1]. Gives tuples: features, one a content tap; Gram matrices, one a style tap."""
+        features = self.loss_network(image)
+        return self.loss.content_targets(features), self.loss.style_targets(features)

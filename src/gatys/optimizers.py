@@ -1,0 +1,179 @@
+"""What moves the pixels of a pastiche: Adam in the compiled step, or L-BFGS around it; both keep them in [0, 1].
+
+`Adam` and `LBFGS` have the same methods: `step()` makes an iteration and gives the loss terms before it, `pastiche()`
+the picture, `restart(pastiche)` begins again, `state()` and `restore(state)` carry it over to another process.
+"""
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, nn, ops
+
+from src.training.train_step import TrainOneStep
+
+
+class BoundedAdam(nn.Cell):
+    """Adam for one picture, which has no values outside [0, 1]: the loss network has seen none."""
+
+    def __init__(self, picture, settings):
+        super().__init__()
+        self.adam = nn.Adam([picture], settings.learning_rate, settings.beta1, settings.beta2, settings.epsilon)
+        self.parameters = self.adam.parameters
+        self.picture = picture
+
+    def construct(self, gradients):
+        inside = ops.clamp(ops.depend(self.picture, self.adam(gradients)), 0.0, 1.0)
+        return ops.assign(self.picture, inside)
+
+
+class GradientKeeper(nn.Cell):
+    """Moves nothing: the gradient is there to be read."""
+
+    def __init__(self, picture):
+        super().__init__()
+        self.parameters = ms.ParameterTuple([picture])
+        self.gradient = Parameter(ops.zeros_like(picture), name="gradient", requires_grad=False)
+
+    def construct(self, gradients):
+        return ops.assign(self.gradient, gradients[0])
+
+
+class Adam:
+    """Adam, moving the picture inside the compiled step.
+
+    Args:
+        objective: `src.gatys.objective.PasticheLoss`.
+        targets: content features and Gram matrices that the objective takes.
+        settings: `src.sections.OptimizeConfig`.
+        loss_scale: see `TrainOneStep`.
+    """
+
+    def __init__(self, objective, targets, settings, loss_scale=None):
+        self.objective, self.targets = objective, targets
+        self.cell = TrainOneStep(objective, BoundedAdam(objective.pastiche, settings), loss_scale=loss_scale)
+        self._fresh = {name: p.asnumpy().copy() for name, p in self._parameters().items()}
+
+    def _parameters(self):
+        adam, scaler = self.cell.optimizer.adam, self.cell.scaler
+        found = {"moment1": adam.moment1[0], "moment2": adam.moment2[0], "global_step": adam.global_step}
+        found |= {"beta1_power": adam.beta1_power, "beta2_power": adam.beta2_power}
+        if scaler is not None:
+            found |= {"loss_scale": scaler.scale_value, "loss_scale_steps": scaler.counter}
+        return found
+
+    def step(self):
+        """See the module."""
+        return self.cell(*self.targets).asnumpy()
+
+    def pastiche(self):
+        """See the module."""
+        return self.objective.pastiche.asnumpy().copy()
+
+    def restart(self, pastiche):
+        """See the module."""
+        self.restore({"pastiche": pastiche, **self._fresh})
+
+    def state(self):
+        """See the module."""
+        return {"pastiche": self.pastiche(), **{n: p.asnumpy().copy() for n, p in self._parameters().items()}}
+
+    def restore(self, state):
+        """See the module."""
+        self.objective.pastiche.set_data(ms.Tensor(state["pastiche"]))
+        for name, parameter in self._parameters().items():
+            parameter.set_data(ms.Tensor(state[name], parameter.dtype))
+
+
+class LBFGS:
+    """Limited-memory BFGS (Nocedal 1980) with backtracking, projected to [0, 1]. Gatys et al. optimise with L-BFGS.
+
+    Differs from the L-BFGS of Torch that most ports use: a pixel at its bound does not move further, and a step that
+    does not lower the loss is halved, where Torch's goes on. Differs from SciPy's L-BFGS-B: it can be stopped after any
+    iteration and go on in another process, and its vectors are float32, as the gradient is. On the processor that runs
+    Python: two passes over `history` pictures an iteration, a hundredth of the gradient's time.
+
+    Args: those of `Adam`.
+    """
+
+    SUFFICIENT, MOST_HALVINGS = 1e-4, 12
+
+    def __init__(self, objective, targets, settings, loss_scale=None):
+        self.objective, self.targets, self.settings = objective, targets, settings
+        self.cell = TrainOneStep(objective, GradientKeeper(objective.pastiche), loss_scale=loss_scale)
+        self.restart(objective.pastiche.asnumpy())
+
+    def _evaluate(self, x):
+        """Loss terms and gradient at x, a flat array."""
+        self.objective.pastiche.set_data(ms.Tensor(x.reshape(self.objective.pastiche.shape)))
+        terms = self.cell(*self.targets).asnumpy()
+        return terms, self.cell.optimizer.gradient.asnumpy().reshape(-1).copy()
+
+    def _direction(self, free):
+        """Minus the gradient times the inverse Hessian that the history tells, for the pixels that are free."""
+        direction, factors = -self._gradient * free, []
+        for move, change in reversed(self._history):
+            factors.append((move @ direction) / (move @ change))
+            direction = direction - factors[-1] * change
+        if self._history:
+            move, change = self._history[-1]
+            direction = direction * ((move @ change) / (change @ change))
+        for (move, change), factor in zip(self._history, reversed(factors), strict=True):
+            direction = direction + (factor - (change @ direction) / (move @ change)) * move
+        return direction * free
+
+    def step(self):
+        """See the module. Where no step lowers the loss, the picture stays."""
+        if self._terms is None:
+            self._terms, self._gradient = self._evaluate(self._x)
+        terms = self._terms
+        if self._stuck or not np.isfinite(terms).all():
+            return terms
+        outwards = ((self._x <= 0) & (self._gradient > 0)) | ((self._x >= 1) & (self._gradient < 0))
+        if not self._search(~outwards):
+            self._history = []
+            self._stuck = not self._search(~outwards)
+        return terms
+
+    def _search(self, free):
+        """Moves along the direction; false when nothing along it lowers the loss."""
+        direction = self._direction(free)
+        slope = direction @ self._gradient
+        if not slope < 0:
+            return False
+        length = 1.0
+        if not self._history:  # nothing is known of the curvature
+            length = self.settings.learning_rate / np.sqrt(np.mean(direction**2, dtype=np.float64))
+        for _ in range(self.MOST_HALVINGS):
+            x = np.clip(self._x + np.float32(length) * direction, 0, 1)
+            move = x - self._x
+            terms, gradient = self._evaluate(x)
+            if terms[0] <= self._terms[0] + self.SUFFICIENT * (self._gradient @ move):
+                change = gradient - self._gradient
+                if move @ change > 1e-7 * np.sqrt((move @ move) * (change @ change)):
+                    self._history = [*self._history, (move, change)][-self.settings.history :]
+                self._x, self._terms, self._gradient = x, terms, gradient
+                return True
+            length /= 2
+        return False
+
+    def pastiche(self):
+        """See the module."""
+        return self._x.reshape(self.objective.pastiche.shape)
+
+    def restart(self, pastiche):
+        """See the module."""
+        self._x, self._history = np.array(pastiche, np.float32).reshape(-1), []
+        self._terms = self._gradient = None
+        self._stuck = False
+
+    def state(self):
+        """See the module."""
+        moves, changes = zip(*self._history, strict=True) if self._history else ((), ())
+        return {"pastiche": self.pastiche(), "moves": np.array(moves), "changes": np.array(changes)}
+
+    def restore(self, state):
+        """See the module."""
+        self.restart(state["pastiche"])
+        self._history = list(zip(state["moves"], state["changes"], strict=True))
+
+
+OPTIMIZERS = {"adam": Adam, "lbfgs": LBFGS}

@@ -1,0 +1,127 @@
+"""What the options of the optimisation mean: weights of the losses, sizes of the levels, mistakes in them."""
+
+import dataclasses
+import math
+
+from src.data.images import read_image, resize_short_side, resize_width
+from src.errors import UserError
+
+# Sixteen times smaller, the deepest layers still need two pixels to reflect.
+SMALLEST_SIDE = 32
+WHOLE_NUMBERS = {"iterations": 1, "history": 1, "print_iterations": 1}
+WHOLE_NUMBERS |= dict.fromkeys(("image_width", "coarse_iterations", "checkpoint_iterations"), 0)
+
+
+def check_settings(settings, styles=1):
+    """Raises a UserError for numbers that make no optimisation; `settings`: `src.sections.OptimizeConfig`."""
+    for name, least in WHOLE_NUMBERS.items():
+        if getattr(settings, name) < least:
+            raise UserError(f"option {name}: found {getattr(settings, name)}, expected {least} or more")
+    for name in ("learning_rate", "epsilon", "loss_scale", "style_layer_weight_exp"):
+        _within(settings, name, 0, math.inf)
+        if not getattr(settings, name):
+            raise UserError(f"option {name}: found 0, expected more than 0")
+    for name in ("beta1", "beta2"):
+        _within(settings, name, 0, math.nextafter(1, 0))
+    for name in ("content_weight_blend", "init_noise_blend"):
+        _within(settings, name, 0, 1)
+    if len(settings.style_scale) not in (1, styles) or not all(0.05 <= s <= 20 for s in settings.style_scale):
+        raise UserError(
+            f"option style_scale: found {settings.style_scale}, expected one number from 0.05 to 20, or one a style"
+        )
+    if any(width < SMALLEST_SIDE for width in (*settings.coarse_widths, settings.image_width or SMALLEST_SIDE)):
+        raise UserError(f"options image_width and coarse_widths: expected {SMALLEST_SIDE} pixels or more")
+
+
+def _within(settings, name, least, most):
+    value = getattr(settings, name)
+    if not least <= value <= most or math.isinf(value):
+        bounds = f"{least} or more" if math.isinf(most) else f"{least} to {most:.3g}"
+        raise UserError(f"option {name}: found {value}, expected {bounds}")
+
+
+def weighted_loss(loss, settings):
+    """`src.sections.LossConfig` with the weights of its layers as `settings` (`OptimizeConfig`) change them.
+
+    Style layers: the k-th weight is multiplied by style_layer_weight_exp ** k, and all of them so that their sum stays.
+    Content layers: the first of two is multiplied by twice content_weight_blend, the second by the rest to 2. A layer
+    of weight 0 is left out.
+
+    Raises:
+        UserError: a blend where there are not two content layers.
+    """
+    style = {
+        tap: weight * settings.style_layer_weight_exp**k for k, (tap, weight) in enumerate(loss.style_taps.items())
+    }
+    total = sum(style.values())
+    if total:
+        style = {tap: weight * sum(loss.style_taps.values()) / total for tap, weight in style.items()}
+    content, blend = dict(loss.content_taps), settings.content_weight_blend
+    if blend != 0.5:
+        if len(content) != 2:
+            raise UserError(
+                f"option content_weight_blend: blends two content layers, content_taps has {len(content)}; name two, "
+                "such as --content_taps relu4_2=0.5,relu5_1=0.5"
+            )
+        first, second = content
+        content = {first: content[first] * 2 * blend, second: content[second] * 2 * (1 - blend)}
+    content = {tap: weight for tap, weight in content.items() if weight}
+    return dataclasses.replace(loss, style_taps=style, content_taps=content)
+
+
+@dataclasses.dataclass(frozen=True)
+class Level:
+    """A size of the coarse-to-fine optimisation.
+
+    Attributes:
+        width: of the pastiche, pixels.
+        first, last: numbers of its iterations, counted over all levels.
+    """
+
+    width: int
+    first: int
+    last: int
+
+
+def plan_levels(settings, width) -> list[Level]:
+    """The levels of a pastiche that is `width` pixels wide at the end."""
+    count = settings.coarse_iterations or settings.iterations
+    sizes = [(coarse, count) for coarse in settings.coarse_widths] + [(width, settings.iterations)]
+    levels, done = [], 0
+    for size, iterations in sizes:
+        levels.append(Level(size, done + 1, done + iterations))
+        done += iterations
+    return levels
+
+
+def read_content(path, settings, size=0):
+    """The content image of a file at the size of the pastiche, uint8 (H, W, 3).
+
+    Args:
+        settings: `OptimizeConfig`, of which image_width is read.
+        size: short side, pixels; 0 for image_width, or for the content's own size when that is 0, too.
+
+    Raises:
+        UserError: unreadable, or too small for the loss network.
+    """
+    content = read_image(path)
+    if size and settings.image_width:
+        raise UserError(
+            "options size and image_width: found both, expected the short side or the width of the pastiche"
+        )
+    if size:
+        content = resize_short_side(content, size)
+    elif settings.image_width:
+        content = resize_width(content, settings.image_width)
+    check_size(content, settings, path)
+    return content
+
+
+def check_size(content, settings, where="content"):
+    """Raises a UserError for a content (H, W, 3) that is too small for the loss network, at full size or at a level."""
+    widths = [*settings.coarse_widths, content.shape[1]]
+    height, width = min((round(content.shape[0] * width / content.shape[1]), width) for width in widths)
+    if min(height, width) < SMALLEST_SIDE:
+        raise UserError(
+            f"{where}: found {width} x {height} pixels, expected {SMALLEST_SIDE} a side or more; enlarge it with --size"
+        )

@@ -1,0 +1,191 @@
+"""The options as frozen dataclasses, one a section of default_config.yaml, which says what each means."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    method: str
+    predictor: str
+    width: float
+    padding: str
+    upsampling: str
+    output: str
+    norm_affine: bool
+    conv_bias: bool
+    half_offsets: bool
+    embedding_dim: int
+    train_inception: bool
+
+    @property
+    def has_table(self) -> bool:
+        """Whether its styles are rows of a table rather than what a style prediction network reads."""
+        return self.method in ("n_styles", "single_style")
+
+    @property
+    def reads_statistics(self) -> bool:
+        """Whether its style prediction network reads a loss network's statistics."""
+        return not self.has_table and self.predictor == "statistics"
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    loss_network: str
+    loss_network_ckpt: str
+    pooling: str
+    content_taps: dict[str, float]
+    style_taps: dict[str, float]
+    content_weight: float
+    style_weight: float
+    tv_weight: float
+    tv_norm: str
+    normalize_losses: bool
+    style_loss_clamp: float
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    content_path: str
+    style_path: str
+    image_size: int
+    style_size: int
+    batch_size: int
+    content_resize: float
+    style_augment: bool
+    style_resize_min: float
+    style_resize_max: float
+    brightness: float
+    saturation: float
+    hue: float
+    vertical_flip: bool
+    style_kinds: dict[str, float]
+    min_side: int
+    num_parallel_workers: int
+    prefetch: int
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    output_dir: str
+    ckpt_path: str
+    init_ckpt: str
+    distill_from: str
+    distill_weight: float
+    hint_weight: float
+    freeze: list[str]
+    steps: int
+    optimizer: str
+    learning_rate: float
+    warmup_steps: int
+    lr_schedule: str
+    lr_final: float
+    clip_norm: float
+    ema_decay: float
+    loss_scale: float
+    log_every: int
+    image_every: int
+    save_every: int
+    keep_checkpoints: int
+    resume: bool
+    format: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class RuntimeConfig:
+    device_target: str
+    device_id: int
+    mode: str
+    precision: str
+    seed: int
+    distributed: bool
+
+
+@dataclass(frozen=True)
+class EvalConfig:
+    content_path: str
+    style_path: str
+    ckpt_path: str
+    inception_ckpt: str
+    output_path: str
+    image_size: int
+    interpolation: int
+    pictures: bool
+
+
+@dataclass(frozen=True)
+class StylizeConfig:
+    output: str
+    style: str
+    styles: list[str]
+    style_weights: list[float] | dict[str, float]
+    blend_steps: int
+    strength: float
+    size: int
+    tile: int
+    engine: str
+    checkpoint: str
+    inception_ckpt: str
+    overwrite: bool
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    ckpt_path: str
+    inception_ckpt: str
+    file_format: str
+    file_name: str
+    height: int
+    width: int
+    style_height: int
+    style_width: int
+    dynamic: bool
+    parts: str
+    overwrite: bool
+
+
+@dataclass(frozen=True)
+class QualityConfig:
+    teacher: str
+    gatys_pairs: int
+    gatys_steps: int
+
+
+@dataclass(frozen=True)
+class OptimizeConfig:
+    optimizer: str
+    iterations: int
+    learning_rate: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    history: int
+    loss_scale: float
+    style_scale: list[float]
+    style_layer_weight_exp: float
+    content_weight_blend: float
+    init_image: str
+    init_noise_blend: float
+    preserve_colors: bool
+    image_width: int
+    coarse_widths: list[int]
+    coarse_iterations: int
+    print_iterations: int
+    checkpoint_iterations: int
+    checkpoint_output: str
+    resume: bool
+    losses: str
+
+
+SECTIONS = {
+    "network": NetworkConfig,
+    "loss": LossConfig,
+    "data": DataConfig,
+    "train": TrainConfig,
+    "runtime": RuntimeConfig,
+    "eval": EvalConfig,
+    "stylize": StylizeConfig,
+    "export": ExportConfig,
+    "quality": QualityConfig,
+    "optimize": OptimizeConfig,
+}

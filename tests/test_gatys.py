@@ -1,0 +1,253 @@
+"""Gatys' optimisation: what its options change, how its optimisers move, and that a step is compiled once."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from src.config import defaults
+from src.data.images import resize_short_side
+from src.errors import UserError
+from src.gatys.method import Gatys, keep_colors
+from src.gatys.settings import plan_levels, weighted_loss
+
+LOSS = {
+    "loss_network": "distilled_vgg19",
+    "style_taps": {"relu1_1": 1.0, "relu2_1": 1.0},
+    "content_taps": {"relu2_2": 0.5, "relu3_1": 0.5},
+    "style_weight": 5.0,
+    "tv_weight": 1.0,
+    "tv_norm": "absolute",
+    "normalize_losses": True,
+}
+
+
+@pytest.fixture(scope="module")
+def method(loss_weights):
+    """Function of options of the optimisation (and of `loss`) that makes a `Gatys` for small pictures."""
+
+    def make(blend=(1.0,), seed=1, loss=None, **options):
+        built = defaults(loss={**LOSS, **(loss or {})}, optimize={"iterations": 5, **options})
+        return Gatys(built["loss"], built["optimize"], str(loss_weights), blend, seed=seed)
+
+    return make
+
+
+@pytest.fixture
+def pictures(image):
+    """A content of 40 x 48 and two styles."""
+    return image(40, 48, 0), (image(44, 60, 1), image(70, 50, 2))
+
+
+def totals(method, content, styles, **given):
+    return [float(iteration.terms[0]) for iteration in method.optimize(content, styles, **given)]
+
+
+@pytest.fixture(scope="module")
+def usual(method, image):
+    """The pastiche and the losses of the options that other tests change one by one."""
+    made = method()
+    losses = totals(made, image(40, 48, 0), (image(44, 60, 1),))
+    return made.image(image(40, 48, 0)), losses
+
+
+def test_the_loss_falls_and_the_pastiche_is_another_picture(usual, pictures):
+    pastiche, losses = usual
+    assert len(losses) == 5 and losses[-1] < 0.8 * losses[0]
+    assert pastiche.shape == pictures[0].shape and pastiche.dtype == np.uint8
+    assert np.abs(pastiche.astype(int) - pictures[0]).mean() > 1
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_a_step_is_compiled_once_for_all_iterations_and_contents_of_a_size(method, pictures, image, optimizer):
+    made = method(optimizer=optimizer, iterations=2)
+    made.stylize(pictures[0], pictures[1][:1])
+    cell = made._optimizer.cell
+    again = made.stylize(pictures[0], pictures[1][:1])
+    made.stylize(image(40, 48, 5), pictures[1][1:])
+    assert made._optimizer.cell is cell and len(cell.compile_cache) == 1
+    assert len(made._targets.compile_cache) == 1
+    # and nothing of another content stays behind
+    assert (made.stylize(pictures[0], pictures[1][:1]) == again).all()
+
+
+def test_lbfgs_lowers_the_loss_faster_than_adam(method, pictures):
+    found = {
+        name: totals(method(optimizer=name, iterations=12), pictures[0], pictures[1][:1]) for name in ("adam", "lbfgs")
+    }
+    assert found["lbfgs"][-1] < 0.9 * found["adam"][-1]
+    assert all(later <= earlier for earlier, later in zip(found["lbfgs"], found["lbfgs"][1:], strict=False))
+
+
+def test_lbfgs_finds_the_minimum_of_a_quadratic_within_the_bounds():
+    """Against a known answer, with 30 times as much curvature in one direction as in another."""
+    from src.gatys.optimizers import LBFGS
+
+    class Quadratic(LBFGS):
+        wanted, curvature = np.linspace(-0.5, 1.5, 12, dtype=np.float32), np.geomspace(1, 30, 12).astype(np.float32)
+
+        def __init__(self, settings):
+            self.settings = settings
+            self.restart(np.full(12, 0.5))
+
+        def _evaluate(self, x):
+            error = x - self.wanted
+            return np.array([0.5 * np.sum(self.curvature * error**2)]), self.curvature * error
+
+        def pastiche(self):
+            return self._x
+
+    found = Quadratic(defaults()["optimize"])
+    for _ in range(40):
+        found.step()
+    np.testing.assert_allclose(found.pastiche(), Quadratic.wanted.clip(0, 1), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"learning_rate": 0.005}, {"beta1": 0.5}, {"beta2": 0.5}, {"epsilon": 0.1}, {"iterations": 3},
+        {"style_scale": [0.75]}, {"style_layer_weight_exp": 0.2}, {"content_weight_blend": 1.0},
+        {"init_noise_blend": 0.5}, {"preserve_colors": True}, {"coarse_widths": [40]},
+        {"loss": {"content_weight": 9.0}}, {"loss": {"style_weight": 50.0}}, {"loss": {"tv_weight": 20.0}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_option_changes_the_pastiche(method, usual, pictures, options):
+    assert (method(**options).stylize(pictures[0], pictures[1][:1]) != usual[0]).any()
+
+
+def test_a_term_without_weight_is_not_lowered(method, pictures):
+    def ends(**weights):
+        made = method(iterations=12, loss=weights)
+        *_, last = made.optimize(pictures[0], pictures[1][:1])
+        return dict(zip(made.names, last.terms, strict=True))
+
+    weighted = ends()
+    for name in ("content", "style", "tv"):
+        assert weighted[name] < 0.9 * ends(**{f"{name}_weight": 0.0})[name], name
+
+
+def test_blend_weights_of_several_styles(method, usual, pictures):
+    content, styles = pictures
+    both = method(blend=(3.0, 1.0))
+    *_, last = both.optimize(content, styles)
+    assert (both.image(content) != usual[0]).any()
+    # all the weight on one style is that style alone, and before the first step nothing but the weights differ
+    assert (method(blend=(1.0, 0.0)).stylize(content, styles) == usual[0]).mean() > 0.99
+    first = {}
+    for blend in ((1.0, 0.0), (0.0, 1.0), (3.0, 1.0)):
+        made = method(blend=blend, iterations=1)
+        first[blend] = next(iter(made.optimize(content, styles))).terms[made.names.index("style")]
+    assert first[3.0, 1.0] == pytest.approx(0.75 * first[1.0, 0.0] + 0.25 * first[0.0, 1.0], rel=1e-4)
+
+
+def test_pooling(method, pictures, tmp_path_factory):
+    from src.models.vgg import VGG
+    from src.weights.native import save_checkpoint
+
+    path = tmp_path_factory.mktemp("vgg") / "vgg19.ckpt"
+    save_checkpoint(path, VGG(19, ("relu3_1",)), {"loss_network": "vgg19"})
+    loss = {"loss_network": "vgg19", "loss_network_ckpt": str(path), "content_taps": {"relu2_2": 1.0}}
+    made = [method(loss={**loss, "pooling": kind}, iterations=2) for kind in ("max", "average")]
+    first, second = (totals(one, pictures[0], pictures[1][:1]) for one in made)
+    assert first[0] != pytest.approx(second[0], rel=1e-3)
+
+
+def test_initial_picture_and_noise(method, pictures, image):
+    content, styles = pictures
+    starts = {}
+    for name, seed, part in (
+        ("plain", 1, 0.0),
+        ("noise", 1, 1.0),
+        ("same", 1, 1.0),
+        ("other", 2, 1.0),
+        ("half", 1, 0.5),
+    ):
+        made = method(init_noise_blend=part, seed=seed)
+        starts[name] = made._start(content, None)
+        assert 0 <= starts[name].min() and starts[name].max() <= 1
+    assert (starts["noise"] == starts["same"]).all() and (starts["noise"] != starts["other"]).any()
+    np.testing.assert_allclose(starts["half"], (starts["plain"] + starts["noise"]) / 2, atol=1e-6)
+    initial = image(80, 96, 7)
+    assert (method()._start(content, initial)[0] * 255).round().astype(int).transpose(1, 2, 0).tolist() == (
+        resize_short_side(initial, 40).tolist()
+    )
+
+
+def test_colours_of_the_content_brightness_of_the_pastiche(image):
+    from PIL import Image
+
+    pastiche, content = image(40, 40, 1), image(40, 40, 2) // 4 + 96  # moderate colours, that every brightness has
+    pastiche = pastiche // 4 + 96
+    planes = [
+        np.asarray(Image.fromarray(x).convert("YCbCr"), int)
+        for x in (keep_colors(pastiche, content), pastiche, content)
+    ]
+    assert np.abs(planes[0][..., 0] - planes[1][..., 0]).max() <= 2
+    assert np.abs(planes[0][..., 1:] - planes[2][..., 1:]).max() <= 3
+
+
+def test_levels_go_from_coarse_to_fine(method, pictures):
+    settings = defaults(optimize={"iterations": 4, "coarse_iterations": 3, "coarse_widths": [32, 40]})["optimize"]
+    assert [dataclasses.astuple(level) for level in plan_levels(settings, 48)] == [(32, 1, 3), (40, 4, 6), (48, 7, 10)]
+    # what a coarse level has done is not lost: the fine one begins lower than from the content
+    coarse = totals(method(coarse_widths=[40], coarse_iterations=8, iterations=1), pictures[0], pictures[1][:1])
+    plain = totals(method(iterations=1), pictures[0], pictures[1][:1])
+    assert len(coarse) == 9 and coarse[-1] < plain[0]
+
+
+@pytest.mark.parametrize(
+    "options, stop",
+    [({}, 4), ({"optimizer": "lbfgs"}, 4), ({"coarse_widths": [40]}, 4), ({"coarse_widths": [40]}, 6)],
+    ids=str,
+)
+def test_a_resumed_run_gives_the_picture_of_an_uninterrupted_one(method, pictures, options, stop):
+    content, styles = pictures[0], pictures[1][:1]
+    whole = method(iterations=6, **options)
+    for iteration in whole.optimize(content, styles):
+        if iteration.number == stop:
+            state = {name: np.array(value) for name, value in whole.state().items()}
+    resumed = method(iterations=6, **options)
+    numbers = [iteration.number for iteration in resumed.optimize(content, styles, state=state)]
+    assert numbers == list(range(stop + 1, 13 if "coarse_widths" in options else 7))
+    assert (resumed.image(content) == whole.image(content)).all()
+
+
+def test_weights_of_layers():
+    built = defaults(loss=LOSS, optimize={"style_layer_weight_exp": 0.5, "content_weight_blend": 0.75})
+    changed = weighted_loss(built["loss"], built["optimize"])
+    assert changed.style_taps == pytest.approx({"relu1_1": 4 / 3, "relu2_1": 2 / 3})
+    assert changed.content_taps == pytest.approx({"relu2_2": 0.75, "relu3_1": 0.25})
+    only = weighted_loss(built["loss"], dataclasses.replace(built["optimize"], content_weight_blend=0.0))
+    assert only.content_taps == {"relu3_1": 1.0}
+    same = weighted_loss(built["loss"], defaults()["optimize"])
+    assert same == built["loss"]
+    one = dataclasses.replace(built["loss"], content_taps={"relu2_2": 1.0})
+    with pytest.raises(UserError, match="content_weight_blend: blends two content layers"):
+        weighted_loss(one, built["optimize"])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"iterations": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"beta1": 1.0}, {"beta2": -0.1},
+        {"epsilon": 0.0}, {"history": 0}, {"style_scale": [1.0, 2.0]}, {"style_scale": [0.0]},
+        {"init_noise_blend": 1.5}, {"content_weight_blend": -0.5}, {"coarse_widths": [8]}, {"image_width": 4},
+        {"print_iterations": 0}, {"checkpoint_iterations": -1}, {"style_layer_weight_exp": 0.0},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_numbers_that_make_no_optimisation_are_named(method, options):
+    with pytest.raises(UserError, match=f"option.*{next(iter(options))}"):
+        method(**options)
+
+
+def test_half_precision_needs_adam(method, loss_weights, pictures):
+    built = defaults(loss=LOSS, optimize={"optimizer": "lbfgs"})
+    with pytest.raises(UserError, match="--optimizer adam"):
+        Gatys(built["loss"], built["optimize"], str(loss_weights), precision="float16")
+    built = defaults(loss=LOSS, optimize={"iterations": 3})
+    made = Gatys(built["loss"], built["optimize"], str(loss_weights), precision="float16")
+    losses = totals(made, pictures[0], pictures[1][:1])
+    assert losses[-1] < losses[0] and "loss_scale" in made.state()
