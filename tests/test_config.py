@@ -93,7 +93,7 @@ def test_of_a_section_one_option_may_be_taken():
 
 
 def test_options_without_effect_are_refused():
-    argv = ["photo.jpg", "--iterations", "3", "--tv_weight=2", "-o", "--style"]
+    argv = ["photo.jpg", "--iterations", "3", "--tv_weight=2", "-o", "--sty"]
     for section, key in (("optimize", "iterations"), ("loss", "tv_weight")):
         with pytest.raises(UserError, match=f"option {key}: why"):
             config.refuse_options(argv, [section], (), "why")
