@@ -117,3 +117,25 @@ class StylizationLoss(nn.Cell):
         tv = total_variation(pastiche.astype(ms.float32), self.tv_norm)
         total = self.content_weight * content + self.style_weight * style + self.tv_weight * tv
         return total, ops.stack((total, content, style, tv, *content_terms, *style_terms))
+
+
+class Targets(nn.Cell):
+    """An image to its features and their Gram matrices; compiled once for all sizes.
+
+    Args:
+        loss_network: frozen, with the feature layers `taps`.
+        taps: their names.
+        loss: `src.sections.LossConfig`.
+    """
+
+    def __init__(self, loss_network, taps, loss):
+        super().__init__()
+        self.loss_network = loss_network
+        self.loss = StylizationLoss(loss, taps)
+        self.set_train(False)
+        self.set_inputs(ms.Tensor(shape=(1, 3, None, None), dtype=ms.float32))
+
+    def construct(self, image):
+        """image (1, 3, H, W) in [0, 1]. Gives tuples: features, one a content tap; Gram matrices, one a style tap."""
+        features = self.loss_network(image)
+        return self.loss.content_targets(features), self.loss.style_targets(features)

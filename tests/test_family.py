@@ -4,19 +4,22 @@ import csv
 import shutil
 from types import SimpleNamespace
 
+import mindspore as ms
 import numpy as np
 import pytest
 
 import eval as eval_entry
 import stylize
-from src.api import build_model, predict
+from src import api
 from src.config import defaults
-from src.data.images import read_image, write_image
+from src.data.images import read_image, resize_short_side, to_network, write_image
 from src.deploy.exporter import export
 from src.errors import UserError, run_entry
 from src.models.style_prediction import ROW_UNIT
 from src.runtime import Runtime
 from src.stylize.stylizer import Stylizer
+from src.training.build import build_model, build_objective
+from src.training.styles import whole_grams
 from src.training.trainer import train
 from src.weights.load import load_model
 from src.weights.native import read_checkpoint
@@ -52,6 +55,7 @@ def options(loss_weights, image_folders):
                 "style_path": str(styles),
                 "image_size": 32,
                 "style_size": 48,
+                "style_augment": method != "n_styles",
                 "batch_size": 2,
                 "min_side": 32,
             },
@@ -182,7 +186,7 @@ def models(runs):
 
     def of(method):
         if method not in loaded:
-            loaded[method] = build_model(str(checkpoint(runs(method))))
+            loaded[method] = api.build_model(str(checkpoint(runs(method))))
         return loaded[method]
 
     return of
@@ -210,14 +214,14 @@ def test_a_style_is_picked_by_name_or_number(call, models, tmp_path):
         assert call("n_styles", "--style", style) == (0, "")
         pictures.append(read_image(tmp_path / "out.png"))
     assert (pictures[0] == pictures[1]).all() and (pictures[0] != pictures[2]).any()
-    assert (predict(model, tmp_path / "photo.png", "style_2") == pictures[0]).all()
-    several = predict(model, [tmp_path / "photo.png", read_image(tmp_path / "photo.png")], 0)
+    assert (api.predict(model, tmp_path / "photo.png", "style_2") == pictures[0]).all()
+    several = api.predict(model, [tmp_path / "photo.png", read_image(tmp_path / "photo.png")], 0)
     assert all((picture == pictures[2]).all() for picture in several)
 
 
 def test_a_network_of_a_single_style_needs_no_choice(call, models, tmp_path):
     assert call("single_style") == (0, "")
-    assert (predict(models("single_style"), tmp_path / "photo.png") == read_image(tmp_path / "out.png")).all()
+    assert (api.predict(models("single_style"), tmp_path / "photo.png") == read_image(tmp_path / "out.png")).all()
 
 
 def test_blends_are_means_of_rows(call, models, tmp_path):
@@ -295,6 +299,23 @@ def test_added_styles_train_their_own_rows_alone(optimizer, runs, options, image
     assert values == {"total": STEPS, "style": STEPS}
     with pytest.raises(UserError, match="cannot resume from .*its styles are style_0.*a_new_one.*--init_ckpt"):
         train(options("n_styles", tmp_path / "run", train={"steps": STEPS + 1, "optimizer": optimizer}), RUNTIME)
+
+
+def test_without_augmentation_styles_are_compared_whole_and_once(options, image_folders, image, tmp_path):
+    built = options("n_styles", tmp_path)
+    files, styles = sorted(image_folders[1].iterdir()), ("missing", *STYLES["n_styles"])
+    objective, _, _ = build_objective(built, build_model(built.network, built.loss, built.train, styles), RUNTIME)
+    content = ms.Tensor(to_network(image(32, 32, 7)))
+    whole = [ms.Tensor(to_network(resize_short_side(read_image(path), 48))) for path in files]
+    seen = [objective.targets(content, style, ms.Tensor([[0.0, 0, 0, 0]])) for style in whole]
+    objective.remember(whole_grams(objective, built.loss, files, styles, 48))
+    picks = np.eye(4, dtype=np.float32)[1:]
+    known = objective.targets(content, None, ms.Tensor(picks))
+    for tap, grams in enumerate(known[1]):
+        for i, target in enumerate(seen):
+            np.testing.assert_allclose(grams[i].asnumpy(), target[1][tap].asnumpy()[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(known[2].asnumpy(), picks)
+    assert not objective.grams[0].asnumpy()[0].any()
 
 
 def bad_runs(tmp_path, image_folders, image):

@@ -20,7 +20,7 @@ from src.training.objectives import Stylization, loss_taps
 options = defaults(sys.argv[1], network={"width": 0.25, "predictor": sys.argv[2]}, runtime={"mode": "pynative"})
 runtime, loss, network = setup(options["runtime"]), options["loss"], options["network"]
 model = create_model(network, loss.loss_network)
-taps = loss_taps(loss, network.predictor)
+taps = loss_taps(loss, network)
 judge = new_loss_network(loss, taps)
 step = build_step(options["train"], Stylization(model, judge, taps, loss), model.trainable_params(), runtime)
 

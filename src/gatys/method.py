@@ -9,9 +9,10 @@ from PIL import Image
 
 from src.data.images import resize_short_side, resize_to, resize_width, to_image, to_network
 from src.errors import UserError
-from src.gatys.objective import PasticheLoss, Targets
+from src.gatys.objective import PasticheLoss
 from src.gatys.optimizers import OPTIMIZERS
 from src.gatys.settings import SMALLEST_SIDE, check_settings, check_size, plan_levels, weighted_loss
+from src.losses import Targets
 from src.models.factory import create_loss_network
 from src.runtime import apply_precision
 

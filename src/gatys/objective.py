@@ -1,4 +1,4 @@
-"""The loss of a pastiche as an objective of `src.training.train_step.TrainOneStep`, and what it is compared with."""
+"""The loss of a pastiche as an objective of `src.training.train_step.TrainOneStep`."""
 
 import mindspore as ms
 from mindspore import Parameter, nn
@@ -35,19 +35,3 @@ class PasticheLoss(nn.Cell):
             see `src.losses.StylizationLoss`.
         """
         return self.loss(self.pastiche, self.loss_network(self.pastiche), content_features, style_grams)
-
-
-class Targets(nn.Cell):
-    """An image to its features and their Gram matrices; compiled once for all sizes. See `PasticheLoss`."""
-
-    def __init__(self, loss_network, taps, loss):
-        super().__init__()
-        self.loss_network = loss_network
-        self.loss = StylizationLoss(loss, taps)
-        self.set_train(False)
-        self.set_inputs(ms.Tensor(shape=(1, 3, None, None), dtype=ms.float32))
-
-    def construct(self, image):
-        """image (1, 3, H, W) in [0, 1]. Gives tuples: features, one a content tap; Gram matrices, one a style tap."""
-        features = self.loss_network(image)
-        return self.loss.content_targets(features), self.loss.style_targets(features)

@@ -5,7 +5,7 @@ An objective has `targets(content, style)`, computed outside the gradient, `cons
 """
 
 import mindspore as ms
-from mindspore import nn, ops
+from mindspore import Parameter, ParameterTuple, nn, ops
 
 from src.losses import StylizationLoss
 from src.models.style_prediction import STATISTICS_TAPS, channel_statistics
@@ -15,8 +15,9 @@ class Stylization(nn.Cell):
     """Ghiasi et al. 2017, section 2: prediction and transfer network trained together on the stylization loss.
 
     A table of styles in place of the prediction network makes it the training of Dumoulin et al. 2016, and of Johnson
-    et al. 2016 when it has one row. Each of content, style and pastiche goes through the loss network once a step, the
-    first two outside the gradient. A statistics predictor reads the same pass over the style.
+    et al. 2016 when it has one row; its styles' Gram matrices may be known beforehand. Each of content, style and
+    pastiche goes through the loss network once a step, the first two outside the gradient. A statistics predictor reads
+    the same pass over the style.
 
     Args:
         model: `src.models.factory.StylizationModel`.
@@ -29,15 +30,33 @@ class Stylization(nn.Cell):
         super().__init__()
         self.model = model
         self.loss_network = loss_network
+        self.taps = taps
         self.loss = StylizationLoss(loss, taps)
         self.names = self.loss.names
         self.reads_statistics = model.network.reads_statistics
         self.statistics_taps = tuple(taps.index(t) for t in STATISTICS_TAPS) if self.reads_statistics else ()
+        self.grams = ()
+
+    def remember(self, grams):
+        """Compares from now on with the Gram matrices of a table's styles rather than with those of a step's crops.
+
+        Args:
+            grams: an array (styles, C, C) a style tap.
+        """
+        rows = enumerate(grams)
+        self.grams = ParameterTuple(Parameter(table, name=f"grams{i}", requires_grad=False) for i, table in rows)
 
     def targets(self, content, style, weights=None):
         """Content features, the style's Gram matrices, and what the predictor reads: the style, or its statistics, or
         the weights that a table takes."""
         content_features = self.loss.content_targets(self.loss_network(content))
+        if self.grams:
+            picked = ()
+            for table in self.grams:
+                styles, channels, _ = table.shape
+                flat = ops.matmul(weights, table.reshape((styles, channels * channels)))
+                picked += (flat.reshape((-1, channels, channels)),)
+            return content_features, picked, weights
         style_features = self.loss_network(style)
         predictor_input = style if weights is None else weights
         if self.reads_statistics:

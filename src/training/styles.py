@@ -3,8 +3,9 @@
 import mindspore as ms
 import numpy as np
 
-from src.data.images import read_image
+from src.data.images import read_image, resize_short_side, to_network
 from src.errors import UserError
+from src.losses import Targets
 from src.models.factory import frozen
 from src.stylize.named import style_name, style_names
 from src.weights.load import read_weights
@@ -60,6 +61,27 @@ def table_weights(styles, images, step):
     """
     rows = [styles.index(style_name(path)) for path in images.batch_files(step)[1]]
     return ms.Tensor(np.eye(len(styles), dtype=np.float32)[rows])
+
+
+def whole_grams(objective, loss, files, styles, size) -> list:
+    """The Gram matrices of whole style images, an array (styles, C, C) a style tap; 0 for a style without an image.
+
+    Args:
+        objective: `src.training.objectives.Stylization`.
+        loss: `src.sections.LossConfig`.
+        files: the style images.
+        styles: names of the table's rows.
+        size: short side to which the images are brought, pixels.
+    """
+    targets = Targets(objective.loss_network, objective.taps, loss)
+    tables = []
+    for path in files:
+        image = resize_short_side(read_image(path), size)
+        grams = [gram.asnumpy()[0] for gram in targets(ms.Tensor(to_network(image)))[1]]
+        tables = tables or [np.zeros((len(styles), *gram.shape), np.float32) for gram in grams]
+        for table, gram in zip(tables, grams, strict=True):
+            table[styles.index(style_name(path))] = gram
+    return tables
 
 
 def with_new_rows(arrays, model) -> dict:

@@ -23,7 +23,7 @@ from src.training.files import CheckpointFolder, model_arrays, model_writer, res
 from src.training.log import LossLog
 from src.training.preview import Preview
 from src.training.schedule import learning_rates
-from src.training.styles import known_styles, table_styles, table_weights
+from src.training.styles import known_styles, table_styles, table_weights, whole_grams
 from src.weights.native import load_into, read_checkpoint
 
 logger = logging.getLogger("style_transfer")
@@ -72,6 +72,9 @@ def train(options, runtime) -> int:
     )
     model = build_model(options.network, options.loss, setting, styles)
     objective, loss_network, parameters = build_objective(options, model, runtime)
+    if styles and not options.data.style_augment:
+        size = options.data.style_size or options.data.image_size
+        objective.remember(whole_grams(objective, options.loss, images.all_files()[1], styles, size))
     checkpoints = CheckpointFolder(output / "checkpoints", setting.keep_checkpoints)
     done = checkpoints.steps()[-1:] if setting.resume else []
     start = done[0] if done else 0
