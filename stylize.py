@@ -10,7 +10,7 @@ import sys
 from src.config import ROOT, parse, refuse_options
 from src.data.images import read_image
 from src.errors import UserError, run_entry
-from src.stylize.engines import PACKAGES, choose_engine
+from src.stylize.engines import PACKAGES, bundled_styles, choose_engine
 from src.stylize.pictures import (
     blend_rows,
     check_blend,
@@ -54,14 +54,13 @@ def transfer(options, jobs, styles, weights):
     styles: the images; None when their files, or names, are to be looked up in the model.
     """
     settings = options.stylize
-    engine = choose_engine(settings.engine, settings.checkpoint)
+    checkpoint = settings.checkpoint or (bundled_styles(settings.engine) if styles is None else "")
+    engine = choose_engine(settings.engine, checkpoint)
     if PACKAGES[engine] == "mindspore":
         from src.runtime import setup
 
         setup(options.runtime)
-    stylizer = Stylizer(
-        settings.checkpoint, settings.inception_ckpt, engine=engine, runtime=options.runtime, tile=settings.tile
-    )
+    stylizer = Stylizer(checkpoint, settings.inception_ckpt, engine=engine, runtime=options.runtime, tile=settings.tile)
     if stylizer.styles:
         styles, weights = named_styles(stylizer.styles, options.style, settings)
     elif styles is None:

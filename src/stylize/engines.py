@@ -21,6 +21,7 @@ from src.config import ROOT
 from src.errors import UserError
 
 BUNDLED = ROOT / "pretrained_model" / "arbitrary_compact.ckpt"
+BUNDLED_STYLES = BUNDLED.with_name("n_styles.ckpt")
 PARTS = ("predictor", "transfer")
 TILES = "tiles"  # a third part, which only contents too large for the memory need
 # the first that is installed is taken when none is named: fastest first
@@ -49,6 +50,13 @@ def find_checkpoint(checkpoint) -> str:
     if not checkpoint and not BUNDLED.is_file():
         raise UserError(f"no checkpoint named, and the bundled one is not there ({BUNDLED}); name one, or train one")
     return str(checkpoint or BUNDLED)
+
+
+def bundled_styles(engine) -> str:
+    """The file of the bundled model with a table of styles that an engine, or the one that "auto" will take, reads."""
+    if engine in EXPORTED_ENGINES or (engine == "auto" and any(map(installed, EXPORTED_ENGINES))):
+        return str(BUNDLED_STYLES.with_name(f"{BUNDLED_STYLES.stem}_transfer.onnx"))
+    return str(BUNDLED_STYLES)
 
 
 def choose_engine(engine, checkpoint) -> str:

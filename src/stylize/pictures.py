@@ -95,8 +95,10 @@ def names_styles(style, settings) -> bool:
     """
     if settings.style or isinstance(settings.style_weights, dict):
         return True
+    if not settings.checkpoint:  # of the bundled models, one has a table; a file's name has an ending
+        return bool(settings.styles) and not any(Path(name).suffix or Path(name).exists() for name in settings.styles)
     files = settings.styles and all(Path(path).exists() for path in settings.styles)
-    return bool(settings.checkpoint and not style and not files)
+    return not style and not files
 
 
 def named_styles(styles, style, settings) -> tuple[list, list[float]]:
