@@ -14,7 +14,7 @@ case "$*" in
     --version) echo "Python 3.11.0" ;;
     "-m venv --clear "*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
     "-m pip "*) echo "$*" >> "$STUB_RECORD"; exit "${STUB_PIP:-0}" ;;
-    *eval.py*) echo "stylised with $0: $*" ;;
+    *eval.py* | *stylize.py*) echo "stylised with $0: $*" ;;
 esac
 """
 
@@ -73,6 +73,7 @@ def test_a_failed_installation_is_tried_again(quickstart):
 def test_options_go_to_eval(quickstart, tmp_path):
     process, _ = quickstart("--output_path", tmp_path / "pictures", "--image_size", 64)
     assert "--image_size 64" in process.stdout and f"{tmp_path}/pictures/grid.png" in process.stdout
+    assert f"--blend_steps 4 --size 256 --overwrite -o {tmp_path}/pictures/blends.png" in process.stdout
 
 
 def test_without_a_usable_python_it_says_which_to_install(quickstart, project):

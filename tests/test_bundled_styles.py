@@ -1,0 +1,94 @@
+"""The bundled table of styles: there for every engine, pastiches of their styles, blends between them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import stylize
+from src.data.images import read_image
+from src.errors import run_entry
+from src.evaluation import read_at
+from src.stylize.engines import BUNDLED_STYLES, bundled_styles, installed
+from src.stylize.stylizer import Stylizer
+
+ROOT = Path(__file__).resolve().parent.parent
+SIDE, LARGEST = 128, 4 * 2**20
+FILES = {path.stem: path for path in sorted((ROOT / "dataset/test/style").glob("*.jpg")) if path.stem != "woodcut"}
+CONTENT = ROOT / "dataset/test/content/cat.jpg"
+
+
+@pytest.fixture(scope="module")
+def table():
+    return Stylizer(bundled_styles("mindspore"), engine="mindspore")
+
+
+@pytest.fixture(scope="module")
+def pastiches(table):
+    """{style: its pastiche of CONTENT}, as numbers."""
+    content = read_at(CONTENT, SIDE)
+    return {name: table.stylize(content, table.embed(name)).astype(float) for name in table.styles}
+
+
+def colour(image):
+    return np.asarray(image, float).mean((0, 1))
+
+
+def test_it_is_small_and_has_the_drawn_styles(table):
+    assert table.styles == tuple(FILES)
+    assert sum(path.stat().st_size for path in BUNDLED_STYLES.parent.glob("n_styles*")) < LARGEST
+
+
+def test_pastiches_have_the_colours_of_their_own_style_rather_than_of_another(pastiches):
+    wanted = {name: colour(read_at(path, SIDE)) for name, path in FILES.items()}
+    nearest = {
+        name: min(wanted, key=lambda other, image=image: np.abs(colour(image) - wanted[other]).sum())
+        for name, image in pastiches.items()
+    }
+    right = [name for name, other in nearest.items() if name == other]
+    assert len(right) >= 6, nearest
+
+
+def test_blends_lead_from_one_style_to_the_other(table, pastiches):
+    first, last = "burning_sky", "swirling_night"
+    content, to_go = read_at(CONTENT, SIDE), []
+    for part in (0, 0.25, 0.5, 0.75, 1):
+        pastiche = table.stylize(content, table.embed({first: 1 - part, last: part}))
+        to_go.append(np.abs(pastiche - pastiches[last]).mean())
+    assert to_go[-1] == 0 and all(np.diff(to_go) < 0), to_go
+
+
+@pytest.mark.parametrize("engine", ["mindspore", "onnxruntime", "openvino"])
+def test_a_style_named_without_a_checkpoint_is_one_of_them(engine, tmp_path, pastiches, capsys):
+    if not installed(engine):
+        pytest.skip(f"{engine} is not installed")
+    arguments = [
+        str(CONTENT),
+        "--style",
+        "facets",
+        "--size",
+        str(SIDE),
+        "--engine",
+        engine,
+        "-o",
+        str(tmp_path / "o.png"),
+    ]
+    assert run_entry(stylize.main, arguments) == 0, capsys.readouterr().err
+    found = read_image(tmp_path / "o.png")
+    height, width = (found.shape[i] - SIDE for i in range(2))
+    middle = found[height // 2 : height // 2 + SIDE, width // 2 : width // 2 + SIDE]
+    assert np.abs(colour(middle) - colour(pastiches["facets"])).max() < 12
+
+
+def test_a_square_of_blends_has_the_styles_at_its_corners(tmp_path, capsys):
+    names = ["swirling_night", "wave_print", "facets", "hatching"]
+    arguments = [str(CONTENT), "--styles", *names, "--blend_steps", "2", "--size", "64", "-o", str(tmp_path / "o.png")]
+    assert run_entry(stylize.main, arguments) == 0, capsys.readouterr().err
+    square = read_image(tmp_path / "o.png")
+    assert (
+        run_entry(stylize.main, [*arguments[:1], "--style", "hatching", *arguments[-4:-1], str(tmp_path / "h.png")])
+        == 0
+    )
+    alone = read_image(tmp_path / "h.png")
+    height, width = alone.shape[:2]
+    assert np.array_equal(square[-height:, -width:], alone)
