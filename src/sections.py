@@ -152,6 +152,12 @@ class QualityConfig:
 
 
 @dataclass(frozen=True)
+class PackConfig:
+    emphasis: float
+    style_path: str
+
+
+@dataclass(frozen=True)
 class OptimizeConfig:
     optimizer: str
     iterations: int
@@ -187,5 +193,6 @@ SECTIONS = {
     "stylize": StylizeConfig,
     "export": ExportConfig,
     "quality": QualityConfig,
+    "pack": PackConfig,
     "optimize": OptimizeConfig,
 }

@@ -1,8 +1,10 @@
 """A packed checkpoint: half the size, the same pictures, no trace of the machine that trained it."""
 
 import numpy as np
+import pytest
 
 from src.config import to_dict
+from src.data.images import read_image
 from src.stylize.stylizer import Stylizer
 from src.weights.load import load_model
 from src.weights.native import read_checkpoint, save_checkpoint, to_arrays
@@ -29,4 +31,31 @@ def test_packing_keeps_the_pictures_and_drops_the_folders(tiny_checkpoint, run_e
 
 def test_packing_names_what_it_expects(run_entry_point):
     done = run_entry_point("scripts/pack_checkpoint.py", "one.ckpt")
-    assert done.returncode == 2 and "expected two" in done.stderr
+    assert done.returncode == 2 and "target" in done.stderr
+
+
+def test_an_emphasis_moves_embeddings_away_from_their_mean(tiny_checkpoint, run_entry_point, image_folders, tmp_path):
+    packed = tmp_path / "packed.ckpt"
+    done = run_entry_point(
+        "scripts/pack_checkpoint.py", tiny_checkpoint, packed, "--emphasis", 1.25, "--style_path", image_folders[1]
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert read_checkpoint(packed)[1]["emphasis"] == 1.25
+    styles = [read_image(path) for path in sorted(image_folders[1].iterdir())]
+    before, after = (
+        np.array([model.embed(style) for style in styles])
+        for model in (Stylizer(path, engine="mindspore") for path in (tiny_checkpoint, packed))
+    )
+    mean = before.mean(0)
+    np.testing.assert_allclose(after, mean + 1.25 * (before - mean), atol=0.01 * np.abs(before).max())
+    assert np.abs(after - before).max() > 0.05 * np.abs(before - mean).max()
+
+
+@pytest.mark.parametrize(
+    "options, text",
+    [(("--emphasis", 1.1), "option style_path"), (("--emphasis", 9, "--style_path", "."), "0.67 to 1.5")],
+)
+def test_an_emphasis_that_can_not_be_is_one_line(options, text, tiny_checkpoint, run_entry_point, tmp_path):
+    done = run_entry_point("scripts/pack_checkpoint.py", tiny_checkpoint, tmp_path / "packed.ckpt", *options)
+    assert done.returncode == 2 and text in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "packed.ckpt").exists()

@@ -1,0 +1,64 @@
+"""A checkpoint to pass on: weights in half precision, no folders of the machine that trained it."""
+
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+
+from src.config import to_dict
+from src.data.images import list_images, read_image
+from src.errors import UserError
+from src.models.style_prediction import StatisticsEmbedding
+from src.stylize.mindspore_networks import MindSporeNetworks
+from src.stylize.stylizer import Stylizer
+from src.weights.load import load_model
+from src.weights.native import read_checkpoint, save_checkpoint, to_arrays
+
+FOLDERS = ("_path", "_dir", "_ckpt", "distill_from")
+LARGEST_EMPHASIS = 1.5
+
+
+def pack(source, target, settings) -> Path:
+    """Writes the checkpoint `source` anew as `target`.
+
+    Args:
+        settings: `src.sections.PackConfig`.
+
+    Returns:
+        the target.
+
+    Raises:
+        UserError: no such checkpoint; an emphasis that its predictor can't take, or without style images.
+    """
+    model = load_model(source)
+    metadata = read_checkpoint(source)[1] or {}
+    metadata.pop("format", None)
+    metadata["network"] = to_dict(model.network)  # a published checkpoint has no options of its own
+    for section in metadata.get("options", {}).values():
+        for key in [k for k in section if k.endswith(FOLDERS)]:
+            del section[key]
+    if settings.emphasis != 1:
+        emphasise(model, settings.emphasis, settings.style_path)
+        metadata["emphasis"] = settings.emphasis
+    save_checkpoint(target, to_arrays(model), metadata, half=True)
+    return Path(target)
+
+
+def emphasise(model, factor, style_path):
+    """Moves a model's style embeddings away from the mean embedding of some style images by a factor.
+
+    The strength of `Stylizer.strengthen` for all styles at once: more style at the price of content, without training.
+    """
+    predictor = model.predictor
+    if not isinstance(predictor, StatisticsEmbedding):
+        raise UserError(
+            f"option emphasis: found {factor}, expected 1: a {type(predictor).__name__} has no layer to scale"
+        )
+    if not 1 / LARGEST_EMPHASIS <= factor <= LARGEST_EMPHASIS:
+        raise UserError(f"option emphasis: found {factor}, expected {1 / LARGEST_EMPHASIS:.2f} to {LARGEST_EMPHASIS}")
+    files = list_images(style_path, "style_path")
+    stylizer = Stylizer(networks=MindSporeNetworks(model))
+    mean = np.mean([stylizer.embed(read_image(path)) for path in files], axis=0)
+    dense = predictor.dense
+    dense.bias.set_data(dense.bias * factor + ms.Tensor((1 - factor) * mean))
+    dense.weight.set_data(dense.weight * factor)
