@@ -153,6 +153,7 @@ class QualityConfig:
 
 @dataclass(frozen=True)
 class PackConfig:
+    transfer_from: str
     emphasis: float
     style_path: str
 

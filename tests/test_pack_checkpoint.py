@@ -51,6 +51,18 @@ def test_an_emphasis_moves_embeddings_away_from_their_mean(tiny_checkpoint, run_
     assert np.abs(after - before).max() > 0.05 * np.abs(before - mean).max()
 
 
+def test_the_style_transfer_network_of_another_checkpoint(tiny_checkpoint, run_entry_point, tmp_path):
+    model = load_model(tiny_checkpoint)
+    other, packed = tmp_path / "other.ckpt", tmp_path / "packed.ckpt"
+    moved = {name: array + 0.25 for name, array in to_arrays(model).items()}
+    save_checkpoint(other, moved, {"network": to_dict(model.network)})
+    done = run_entry_point("scripts/pack_checkpoint.py", tiny_checkpoint, packed, "--transfer_from", other)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name, array in read_checkpoint(packed)[0].items():
+        wanted = moved[name] if name.startswith("transfer.") else to_arrays(model)[name]
+        np.testing.assert_allclose(array, wanted, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     "options, text",
     [(("--emphasis", 1.1), "option style_path"), (("--emphasis", 9, "--style_path", "."), "0.67 to 1.5")],

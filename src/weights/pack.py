@@ -12,7 +12,7 @@ from src.models.style_prediction import StatisticsEmbedding
 from src.stylize.mindspore_networks import MindSporeNetworks
 from src.stylize.stylizer import Stylizer
 from src.weights.load import load_model
-from src.weights.native import read_checkpoint, save_checkpoint, to_arrays
+from src.weights.native import load_into, read_checkpoint, save_checkpoint, to_arrays
 
 FOLDERS = ("_path", "_dir", "_ckpt", "distill_from")
 LARGEST_EMPHASIS = 1.5
@@ -28,7 +28,7 @@ def pack(source, target, settings) -> Path:
         the target.
 
     Raises:
-        UserError: no such checkpoint; an emphasis that its predictor can't take, or without style images.
+        UserError: no such checkpoint, or one of another network; an emphasis that can't be had, or no style images.
     """
     model = load_model(source)
     metadata = read_checkpoint(source)[1] or {}
@@ -37,6 +37,8 @@ def pack(source, target, settings) -> Path:
     for section in metadata.get("options", {}).values():
         for key in [k for k in section if k.endswith(FOLDERS)]:
             del section[key]
+    if settings.transfer_from:
+        load_into(model.transfer, to_arrays(load_model(settings.transfer_from).transfer), settings.transfer_from)
     if settings.emphasis != 1:
         emphasise(model, settings.emphasis, settings.style_path)
         metadata["emphasis"] = settings.emphasis
