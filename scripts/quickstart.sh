@@ -10,7 +10,7 @@ make_environment quickstart requirements.txt
 output=$(option_value output_path "$ROOT/output/quickstart" "$@")
 "$PYTHON" "$ROOT/eval.py" --content_path "$ROOT/dataset/test/content" --style_path "$ROOT/dataset/test/style" \
     --output_path "$output" "$@"
-"$PYTHON" "$ROOT/stylize.py" "$ROOT/dataset/test/content/cat.jpg" --styles swirling_night wave_print facets hatching \
+"$PYTHON" "$ROOT/stylize.py" "$ROOT/dataset/test/content/cat.jpg" --styles swirling_night burning_sky washes stained_glass \
     --blend_steps 4 --size 256 --overwrite -o "$output/blends.png"
 echo
 echo "All styles across, all photographs down: $output/grid.png"
