@@ -32,7 +32,7 @@ def show_progress(done, total, text=""):
     if not sys.stderr.isatty():
         print(f"{done}/{total}  {text}", file=sys.stderr, flush=True)
         return
-    bar = f"[{'#' * (40 * done // total):<40}] {100 * done // total:3d} %  {text}"
+    bar = f"[{'#' * (40 * done // total):<40}] {100 * done // total:3d} %  {text}".rstrip()
     bar = bar[: shutil.get_terminal_size().columns - 1]
     end = "\r" + " " * len(bar) + "\r" if done == total else ""
     print(f"\r{bar}{end}", end="", file=sys.stderr, flush=True)

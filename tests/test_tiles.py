@@ -188,11 +188,20 @@ def test_tile_on_the_command_line(tiny_checkpoint, reference, image, tmp_path):
     assert (read_image(files[2]) == expected).all()
 
 
-def test_progress_is_a_bar_that_goes_away(capsys):
+def test_progress_is_a_bar_that_goes_away(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     stylize.show_progress(1, 4)
     assert capsys.readouterr().err == f"\r[{'#' * 10:<40}]  25 %"
+    stylize.show_progress(2, 4, "total 3.5")
+    assert capsys.readouterr().err == f"\r[{'#' * 20:<40}]  50 %  total 3.5"
     stylize.show_progress(4, 4)
     assert capsys.readouterr().err.endswith(" \r")
+
+
+def test_progress_without_a_terminal_is_a_line_each(capsys):
+    stylize.show_progress(2, 4, "total 3.5")
+    stylize.show_progress(4, 4, "total 3.1")
+    assert capsys.readouterr().err == "2/4  total 3.5\n4/4  total 3.1\n"
 
 
 def test_tiles_run_without_mindspore(root, exported, tmp_path):
