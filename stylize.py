@@ -10,7 +10,7 @@ import sys
 from src.config import ROOT, parse, refuse_options
 from src.data.images import read_image
 from src.errors import UserError, run_entry
-from src.stylize.engines import PACKAGES, bundled_styles, choose_engine
+from src.stylize.engines import bundled_styles
 from src.stylize.pictures import (
     blend_rows,
     check_blend,
@@ -21,7 +21,7 @@ from src.stylize.pictures import (
     run_jobs,
     style_files,
 )
-from src.stylize.stylizer import Stylizer
+from src.stylize.stylizer import open_stylizer
 
 # of the section "stylize", what the optimisation reads, too
 SHARED = ("output", "styles", "style_weights", "size", "overwrite")
@@ -55,17 +55,12 @@ def transfer(options, jobs, styles, weights):
     """
     settings = options.stylize
     checkpoint = settings.checkpoint or (bundled_styles(settings.engine) if styles is None else "")
-    engine = choose_engine(settings.engine, checkpoint)
-    if PACKAGES[engine] == "mindspore":
-        from src.runtime import setup
-
-        setup(options.runtime)
-    stylizer = Stylizer(checkpoint, settings.inception_ckpt, engine=engine, runtime=options.runtime, tile=settings.tile)
+    stylizer = open_stylizer(checkpoint, settings.inception_ckpt, settings.engine, options.runtime, settings.tile)
     if stylizer.styles:
         styles, weights = named_styles(stylizer.styles, options.style, settings)
+        check_blend(settings.blend_steps, styles, settings.style_weights)
     elif styles is None:
         styles, weights = image_styles(options.style, settings)
-    check_blend(settings.blend_steps, styles, settings.style_weights)
     embeddings = blend_rows(stylizer, styles, weights, settings.blend_steps)
     progress = show_progress if sys.stderr.isatty() else None
     yield from run_jobs(jobs, stylizer, embeddings, settings.strength, settings.size, progress)

@@ -18,7 +18,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from src.config import defaults, parse
-from src.data.images import list_images, write_image
+from src.data.images import list_images, read_at, write_image
 from src.errors import UserError, run_entry
 from src.files import atomic_write, check_folder
 
@@ -87,7 +87,7 @@ def main(argv):
     contents = list_images(settings.content_path, "content_path")
     styles = list_images(settings.style_path, "style_path")
 
-    from src.evaluation import read_at, write_table
+    from src.evaluation import write_table
     from src.gatys.method import Gatys
     from src.metrics import create_metric
     from src.runtime import setup

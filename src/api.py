@@ -12,8 +12,7 @@ import numpy as np
 
 from src.config import defaults
 from src.data.images import read_image
-from src.stylize.engines import PACKAGES, choose_engine
-from src.stylize.stylizer import Stylizer
+from src.stylize.stylizer import Stylizer, open_stylizer
 
 
 def build_model(checkpoint="", engine="auto", device_target="auto") -> Stylizer:
@@ -28,12 +27,7 @@ def build_model(checkpoint="", engine="auto", device_target="auto") -> Stylizer:
         UserError: no such file, or of another kind; an engine or a device that is not there.
     """
     runtime = defaults(runtime={"device_target": device_target})["runtime"]
-    engine = choose_engine(engine, checkpoint)
-    if PACKAGES[engine] == "mindspore":
-        from src.runtime import setup
-
-        setup(runtime)
-    return Stylizer(checkpoint, engine=engine, runtime=runtime)
+    return open_stylizer(checkpoint, engine=engine, runtime=runtime)
 
 
 def predict(model, images, style=0):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.images import center_crop, read_image, resize_short_side, write_image
+from src.data.images import read_at, write_image
 from src.files import atomic_write
 from src.metrics import Measurement
 from src.stylize.report import Grid, strip
@@ -49,12 +49,6 @@ class Pair:
         }
 
 
-def read_at(path, image_size):
-    """The image of a file, uint8 (H, W, 3): as it is for 0, else its short side resized to N and its middle N x N."""
-    image = read_image(path)
-    return center_crop(resize_short_side(image, image_size), image_size) if image_size else image
-
-
 def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None, names=None):
     """Stylises and measures every content with every style, contents in the outer loop.
 
@@ -66,7 +60,7 @@ def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None, 
         method: anything with `embed(style) -> embedding` and `stylize(content, embedding) -> pastiche`, such as a
             `src.stylize.stylizer.Stylizer`; images are uint8 (H, W, 3).
         metric: `src.metrics.ImageMetric`.
-        image_size: see `read_at`.
+        image_size: see `src.data.images.read_at`.
         wanted: (content index, style index) of the pairs to do; None for all.
         names: of the styles in a table, embedded in place of the images; or None.
 
@@ -129,7 +123,7 @@ class EvaluationFolder:
         folder: where to.
         contents, styles: the lists of files.
         content_names, style_names: how the table names them.
-        image_size: see `read_at`.
+        image_size: see `src.data.images.read_at`.
         pictures: whether to write the pastiches one by one.
     """
 

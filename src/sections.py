@@ -63,6 +63,11 @@ class DataConfig:
     num_parallel_workers: int
     prefetch: int
 
+    @property
+    def style_side(self) -> int:
+        """Side of the style crops, pixels."""
+        return self.style_size or self.image_size
+
 
 @dataclass(frozen=True)
 class TrainConfig:

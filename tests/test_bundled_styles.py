@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 import stylize
-from src.data.images import read_image
+from src.data.images import read_at, read_image
 from src.errors import run_entry
-from src.evaluation import read_at
 from src.stylize.engines import BUNDLED_STYLES, bundled_styles, installed
 from src.stylize.stylizer import Stylizer
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import mindspore as ms
 import numpy as np
 import pytest
+from tiny_runs import LOSS, RUNTIME
 
 import eval as eval_entry
 import stylize
@@ -16,7 +17,6 @@ from src.data.images import read_image, resize_short_side, to_network, write_ima
 from src.deploy.exporter import export
 from src.errors import UserError, run_entry
 from src.models.style_prediction import ROW_UNIT
-from src.runtime import Runtime
 from src.stylize.stylizer import Stylizer
 from src.training.build import build_model, build_objective
 from src.training.styles import whole_grams
@@ -24,7 +24,6 @@ from src.training.trainer import train
 from src.weights.load import load_model
 from src.weights.native import read_checkpoint
 
-RUNTIME = Runtime("CPU", 0, "graph", "float32", 1, 0, 1)
 NETWORKS = {
     "arbitrary": {"predictor": "compact"},
     "n_styles": {},
@@ -43,13 +42,7 @@ def options(loss_weights, image_folders):
         styles = image_folders[1] / "style_1.png" if method == "single_style" else image_folders[1]
         values = {
             "network": {"method": method, "width": 0.25, **NETWORKS.get(method, {})},
-            "loss": {
-                "loss_network": "distilled_vgg19",
-                "content_taps": {"relu3_1": 1.0},
-                "style_taps": {"relu1_1": 1.0, "relu2_1": 1.0},
-                "normalize_losses": True,
-                "style_loss_clamp": 20.0,
-            },
+            "loss": LOSS,
             "data": {
                 "content_path": str(image_folders[0]),
                 "style_path": str(styles),
@@ -200,7 +193,7 @@ def call(runs, models, tmp_path, image, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(method, *arguments):
-        monkeypatch.setattr("stylize.Stylizer", lambda *_, **__: models(method))
+        monkeypatch.setattr("src.stylize.stylizer.Stylizer", lambda *_, **__: models(method))
         line = ["photo.png", *map(str, arguments), "-o", "out.png", "--overwrite"]
         code = run_entry(stylize.main, [*line, "--checkpoint", str(checkpoint(runs(method)))])
         return code, capsys.readouterr().err

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy_layers import convolve
 
 from src.errors import UserError
 from src.stylize.stylizer import Stylizer
@@ -17,15 +18,6 @@ CHANNELS = (8, 16, 32)
 TOLERANCE = 1e-3  # of 255
 
 
-def convolve(x, weight, bias, stride=1):
-    """Reflected border, correlation of x (C, H, W) with weight (O, C, k, k)."""
-    size = weight.shape[2]
-    border = size // 2
-    x = np.pad(x, ((0, 0), (border, border), (border, border)), "reflect")
-    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), (1, 2))[:, ::stride, ::stride]
-    return np.einsum("chwij,ocij->ohw", windows, weight, optimize=True) + bias[:, None, None]
-
-
 class Network:
     """The network over {name: array}, pixels (3, H, W) from 0 to 255, in float64."""
 
@@ -33,7 +25,9 @@ class Network:
         self.tensors = {name: array.astype(np.float64) for name, array in tensors.items()}
 
     def conv(self, x, name, stride=1):
-        return convolve(x, self.tensors[f"{name}.conv2d.weight"], self.tensors[f"{name}.conv2d.bias"], stride)
+        weight = self.tensors[f"{name}.conv2d.weight"]
+        border = weight.shape[2] // 2
+        return convolve(x, weight, self.tensors[f"{name}.conv2d.bias"], border, "reflect")[:, ::stride, ::stride]
 
     def norm(self, x, name):
         x = (x - x.mean((1, 2), keepdims=True)) / np.sqrt(x.var((1, 2), keepdims=True) + 1e-5)

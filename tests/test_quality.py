@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from src.config import defaults
-from src.data.images import read_image
-from src.evaluation import evaluate_pairs, read_at
+from src.data.images import read_at, read_image
+from src.evaluation import evaluate_pairs
 from src.metrics import create_metric
 from src.stylize.stylizer import Stylizer
 

@@ -19,7 +19,7 @@ def call(stylizer, capsys, monkeypatch):
 
     It takes a `Stylizer` that is compiled already; `test_as_a_user_calls_it` loads its own.
     """
-    monkeypatch.setattr("stylize.Stylizer", lambda *_, **__: stylizer)
+    monkeypatch.setattr("src.stylize.stylizer.Stylizer", lambda *_, **__: stylizer)
 
     def run(*arguments):
         code = run_entry(stylize.main, list(map(str, arguments)))

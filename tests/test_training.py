@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import mindspore as ms
 import numpy as np
 import pytest
+from tiny_runs import LOSS, RUNTIME
 
 from src.config import defaults
 from src.errors import UserError
-from src.runtime import Runtime
 from src.training.build import build_model, build_objective, build_step
 from src.training.files import CheckpointFolder
 from src.training.schedule import learning_rates
@@ -24,16 +24,9 @@ from src.training.trainer import train
 from src.weights.load import load_model
 from src.weights.native import read_checkpoint, to_arrays
 
-RUNTIME = Runtime("CPU", 0, "graph", "float32", 1, 0, 1)
 RECIPE = {
     "network": {"predictor": "compact", "width": 0.25},
-    "loss": {
-        "loss_network": "distilled_vgg19",
-        "content_taps": {"relu3_1": 1.0},
-        "style_taps": {"relu1_1": 1.0, "relu2_1": 1.0},
-        "normalize_losses": True,
-        "style_loss_clamp": 20.0,
-    },
+    "loss": LOSS,
     "data": {"image_size": 32, "batch_size": 2, "min_side": 32},
     "train": {
         "learning_rate": 0.001,

@@ -143,7 +143,7 @@ class PairedImages:
         files = [file for file in files if style_name(file.path) not in known_styles] or files
         weights = style_weights(files, data.style_path, data.style_kinds)
         draw = functools.partial(transforms.draw_style, data=data)
-        target = round(_style_size(data) * data.style_resize_max)
+        target = round(data.style_side * data.style_resize_max)
         self._style = _Stream(files, skipped, weights, (seed, _STYLE), draw, target)
 
     @property
@@ -222,7 +222,7 @@ class PairedImages:
         return tuple(row)
 
     def _transform(self, content, content_draw, style, style_draw):
-        sizes = self._data.image_size, _style_size(self._data)
+        sizes = self._data.image_size, self._data.style_side
         return tuple(
             transforms.apply(image, transforms.Draw(*draw.tolist()), size)
             for image, draw, size in zip((content, style), (content_draw, style_draw), sizes, strict=True)
@@ -251,10 +251,6 @@ class _Positions:
         step, place = divmod(int(item), self._batch)
         # an array: with NumPy 2, MindData takes no scalar
         return np.array(self._of_step(self._start + step)[place])
-
-
-def _style_size(data):
-    return data.style_size or data.image_size
 
 
 def _check_options(data):

@@ -250,3 +250,9 @@ def center_crop(image, n) -> np.ndarray:
         raise ValueError(f"cannot crop {n} x {n} from {width} x {height}")
     top, left = (height - n) // 2, (width - n) // 2
     return np.ascontiguousarray(image[top : top + n, left : left + n])
+
+
+def read_at(path, image_size):
+    """The image of a file, uint8 (H, W, 3): as it is for 0, else its short side resized to N and its middle N x N."""
+    image = read_image(path)
+    return center_crop(resize_short_side(image, image_size), image_size) if image_size else image

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.images import center_crop, list_images, read_image, resize_short_side, to_network
+from src.data.images import list_images, read_at, to_network
 from src.errors import UserError
 from src.files import atomic_write
 from src.stylize.engines import find_parts, open_onnxruntime
@@ -81,8 +81,7 @@ def _pictures(folder, option):
     files = list_images(folder, option)
     if len(files) < wanted:
         raise UserError(f"option {option}: {folder} has {len(files)} pictures, expected {wanted} or more")
-    chosen = (read_image(files[i * len(files) // wanted]) for i in range(wanted))
-    return [center_crop(resize_short_side(image, SIDE), SIDE) for image in chosen]
+    return [read_at(files[i * len(files) // wanted], SIDE) for i in range(wanted)]
 
 
 def _compare(predictor, transfers, pairs):

@@ -5,7 +5,7 @@ from PIL import Image
 
 from src.data.images import resize_short_side, to_image, to_network
 from src.errors import UserError
-from src.stylize.engines import open_networks
+from src.stylize.engines import PACKAGES, choose_engine, open_networks
 from src.stylize.named import blend_weights
 from src.stylize.padding import pad_image
 from src.stylize.tiles import MOST_WHOLE, TILE, check_tile, fitting_pixels, stylize_tiled
@@ -153,3 +153,17 @@ def _reduce(image):
 def _check_image(image):
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(f"expected a uint8 image of (H, W, 3), found {image.dtype} {image.shape}")
+
+
+def open_stylizer(checkpoint="", inception_ckpt="", engine="auto", runtime=None, tile=0) -> Stylizer:
+    """A `Stylizer`, whose arguments these are, with device and mode set up first where MindSpore runs the networks.
+
+    Raises:
+        UserError: see `Stylizer` and `src.runtime.setup`.
+    """
+    engine = choose_engine(engine, checkpoint)
+    if PACKAGES[engine] == "mindspore":
+        from src.runtime import setup
+
+        setup(runtime)
+    return Stylizer(checkpoint, inception_ckpt, engine=engine, runtime=runtime, tile=tile)

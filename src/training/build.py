@@ -92,7 +92,7 @@ def _check_same(wanted, found, where, ignore=()):
 def build_objective(options, model, runtime):
     """The objective, its loss network (None when nothing is judged by one) and the parameters to train."""
     loss, train = options.loss, options.train
-    if train.distill_from and options.data.style_size not in (0, options.data.image_size):
+    if train.distill_from and options.data.style_side != options.data.image_size:
         raise UserError(
             f"option style_size: found {options.data.style_size}, expected 0 with --distill_from, which embeds "
             "contents and styles together"

@@ -1,6 +1,6 @@
 """A grid of fixed test pairs, drawn again and again while a model learns."""
 
-from src.data.images import center_crop, read_image, resize_short_side, write_image
+from src.data.images import read_at, write_image
 from src.models.factory import create_model
 from src.stylize.mindspore_networks import MindSporeNetworks
 from src.stylize.named import style_name
@@ -25,9 +25,9 @@ class Preview:
         if model.network.reads_statistics:
             self.model.predictor.attach(*model.predictor.loss_network)
         self.stylizer = Stylizer(networks=MindSporeNetworks(self.model))
-        self.contents = [_square(path, side) for path in evenly_spaced(contents, PAIRS)]
+        self.contents = [read_at(path, side) for path in evenly_spaced(contents, PAIRS)]
         shown = evenly_spaced(styles, PAIRS)
-        self.styles, self.names = [_square(path, side) for path in shown], [style_name(path) for path in shown]
+        self.styles, self.names = [read_at(path, side) for path in shown], [style_name(path) for path in shown]
 
     def draw(self, path, weights):
         """Writes the grid that weights {name: array} give."""
@@ -35,7 +35,3 @@ class Preview:
         self.model.set_train(False)
         names = self.names if self.model.styles else None
         write_image(path, draw_grid(self.contents, self.styles, self.stylizer, names))
-
-
-def _square(path, side):
-    return center_crop(resize_short_side(read_image(path), side), side)

@@ -72,9 +72,6 @@ def train(options, runtime) -> int:
     )
     model = build_model(options.network, options.loss, setting, styles)
     objective, loss_network, parameters = build_objective(options, model, runtime)
-    if styles and not options.data.style_augment:
-        size = options.data.style_size or options.data.image_size
-        objective.remember(whole_grams(objective, options.loss, images.all_files()[1], styles, size))
     checkpoints = CheckpointFolder(output / "checkpoints", setting.keep_checkpoints)
     done = checkpoints.steps()[-1:] if setting.resume else []
     start = done[0] if done else 0
@@ -86,6 +83,9 @@ def train(options, runtime) -> int:
     if start >= setting.steps:
         logger.info("%s holds step %d of %d: nothing to do; --steps asks for more", output, start, setting.steps)
         return 0
+    if styles and not options.data.style_augment:
+        files = images.all_files()[1]
+        objective.remember(whole_grams(objective, options.loss, files, styles, options.data.style_side))
 
     log, preview = None, None
     metadata = {
