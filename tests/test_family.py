@@ -193,7 +193,8 @@ def call(runs, models, tmp_path, image, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(method, *arguments):
-        monkeypatch.setattr("src.stylize.stylizer.Stylizer", lambda *_, **__: models(method))
+        model = models(method)  # made by the plain class, before that is replaced
+        monkeypatch.setattr("src.stylize.stylizer.Stylizer", lambda *_, **__: model)
         line = ["photo.png", *map(str, arguments), "-o", "out.png", "--overwrite"]
         code = run_entry(stylize.main, [*line, "--checkpoint", str(checkpoint(runs(method)))])
         return code, capsys.readouterr().err
