@@ -19,7 +19,8 @@ import numpy as np
 from PIL import Image
 
 from src.data import transforms
-from src.data.images import find_damage, read_image
+from src.data.decoding import find_damage
+from src.data.images import read_image
 from src.data.scan import scan_folder, style_weights
 from src.errors import UserError
 from src.stylize.named import style_name
