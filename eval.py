@@ -63,8 +63,8 @@ def main(argv):
     check_settings(settings)
     check_method_options(options, argv)
     folder = check_folder(settings.output_path, "output_path")
-    contents = list_images(settings.content_path, "content_path")
-    styles = list_images(settings.style_path, "style_path")
+    contents = list_images(settings.content_path, "content_path", folder)
+    styles = list_images(settings.style_path, "style_path", folder)
     for path in {*contents, *styles}:
         read_image(path)  # a damaged file is named now rather than after half of the work
 

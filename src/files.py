@@ -61,6 +61,31 @@ def check_folder(path, option) -> Path:
     return path
 
 
+def refuse_inputs(outputs, inputs):
+    """Refuses an output that would replace what is read, also by another name of the same file.
+
+    Args:
+        outputs: files to write, which need not be there.
+        inputs: {file: what it is, for the error}.
+
+    Raises:
+        UserError: one of the outputs is one of the inputs.
+    """
+    known = {_identity(path): (path, what) for path, what in inputs.items()}
+    for output in outputs:
+        if (found := _identity(output)) and found in known:
+            path, what = known[found]
+            raise UserError(f"output {output}: is {what} {path} itself; choose another name or folder")
+
+
+def _identity(path):
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
 def _flush(path):
     """Waits until a file's contents, or a folder's names, are on disk."""
     if os.name == "nt" and path.is_dir():  # Windows opens no folders

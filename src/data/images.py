@@ -3,8 +3,10 @@
 Everywhere outside networks an image is uint8 (H, W, 3) RGB; inside it is float32 (N, 3, H, W) in [0, 1].
 """
 
+import logging
 import os
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,10 @@ from src.data.decoding import decode, describe_damage
 from src.errors import UserError, os_error_line
 from src.files import atomic_write
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+logger = logging.getLogger("style_transfer")
+# of `src.data.decoding.FORMATS`, as PIL has them
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".webp", ".gif", ".tif", ".tiff")
+IMAGE_SUFFIXES += (".ppm", ".pgm", ".pbm", ".pnm", ".pfm")
 _WRITERS = {
     ".png": {"format": "PNG"},
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -28,15 +33,18 @@ _LARGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def list_images(folder_or_file, option) -> list[Path]:
+def list_images(folder_or_file, option, output=None) -> list[Path]:
     """Image files of a folder, sorted by path, recursively; of a file, itself.
 
     Files are known by their ending (`IMAGE_SUFFIXES`, any case). Links to folders are followed, each folder is walked
-    once; names that begin with a dot are left out. The files are not opened.
+    once. Left out are names that begin with a dot, other endings, and what lies in an output folder inside; a line of
+    the log counts them. The files are not opened.
 
     Args:
         folder_or_file: where to look.
         option: name of the option that gave it, for the error.
+        output: folder for results, which are no inputs; None for none. What is in `folder_or_file` is no result where
+            the latter lies in the output folder itself.
 
     Raises:
         UserError: nothing there, or no image in it.
@@ -48,24 +56,37 @@ def list_images(folder_or_file, option) -> list[Path]:
         return [top]
     if not top.is_dir():
         raise UserError(f"option {option}: {top}: no such file or folder; check the spelling")
-    found, seen = [], set()
+    results = Path(output).expanduser().resolve() if output else None
+    if results and results in (top.resolve(), *top.resolve().parents):
+        results = None
+    found, seen, left = [], set(), Counter()
     try:
         for folder, folders, files in os.walk(top, followlinks=True, onerror=_refuse):
-            real = os.path.realpath(folder)
+            real = Path(folder).resolve()
             if real in seen:
                 folders.clear()
                 continue
             seen.add(real)
+            left["hidden"] += sum(name.startswith(".") for name in (*folders, *files))
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            found += [
-                Path(folder, name)
-                for name in files
-                if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
-            ]
+            for path in (Path(folder, name) for name in files if not name.startswith(".")):
+                suffix = path.suffix.lower()
+                if suffix not in IMAGE_SUFFIXES:
+                    left[suffix or "without an ending"] += 1
+                elif results in (real, *real.parents):
+                    left["in the output folder"] += 1
+                else:
+                    found.append(path)
     except OSError as error:
         raise UserError(f"option {option}: {os_error_line(error)}") from None
+    left = ", ".join(f"{count} {kind}" for kind, count in sorted((+left).items()))
     if not found:
-        raise UserError(f"option {option}: {top}: no image in it; expected {', '.join(IMAGE_SUFFIXES)} files")
+        raise UserError(
+            f"option {option}: {top}: no image in it{left and f' (left out: {left})'}; "
+            f"expected {', '.join(IMAGE_SUFFIXES)} files"
+        )
+    if left:
+        logger.warning("%s: left out %s", top, left)
     return sorted(found)
 
 
@@ -119,6 +140,11 @@ def write_image(path, image, overwrite=True):
         Image.fromarray(image).save(temporary, **settings)
 
 
+def has_writer(path) -> bool:
+    """Whether `write_image` knows the ending of a file's name."""
+    return Path(path).suffix.lower() in _WRITERS
+
+
 def check_writable(path, overwrite=True):
     """Refuses a path that `write_image` would refuse, before the work that leads to it.
 
@@ -126,7 +152,7 @@ def check_writable(path, overwrite=True):
         UserError: unknown ending, or the file exists and `overwrite` is false.
     """
     path = Path(path)
-    if path.suffix.lower() not in _WRITERS:
+    if not has_writer(path):
         raise UserError(f"{path}: cannot write {path.suffix or 'a name without ending'!r}; use {', '.join(_WRITERS)}")
     if path.is_dir():
         raise UserError(f"{path}: is a folder, expected the name of a picture")
