@@ -20,6 +20,13 @@ def os_error_line(error: OSError) -> str:
     return f"{where}{error.strerror or error}{hint}"
 
 
+def escape_unprintable():
+    """Lets stdout and stderr take every name: what the terminal's encoding lacks, or is no text, is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # None without a terminal on Windows, or another object in a notebook
+            stream.reconfigure(errors="backslashreplace")
+
+
 def run_entry(main, argv=None) -> int:
     """Runs an entry point and turns mistakes of the user into one line on stderr.
 
@@ -30,6 +37,7 @@ def run_entry(main, argv=None) -> int:
     Returns:
         0 when all went well, 2 for a mistake of the user, 130 after Ctrl-C.
     """
+    escape_unprintable()
     try:
         return main(sys.argv[1:] if argv is None else argv) or 0
     except UserError as error:

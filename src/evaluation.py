@@ -198,8 +198,12 @@ class EvaluationFolder:
 
 
 def write_table(path, rows):
-    """Writes rows, dicts with the same keys, as CSV; a figure that there is not (NaN) is left empty."""
-    with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    """Writes rows, dicts with the same keys, as CSV; a figure that there is not (NaN) is left empty.
+
+    Bytes of file names that are no text are escaped, such as \\udce9.
+    """
+    writing = {"newline": "", "encoding": "utf-8", "errors": "backslashreplace"}
+    with atomic_write(path) as temporary, open(temporary, "w", **writing) as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)

@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import json
 import os
 import uuid
 from contextlib import contextmanager
@@ -37,6 +38,13 @@ def atomic_write(path):
         raise type(error)(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path, content):
+    """Writes content as JSON that people can read; names that are no text are escaped, and read back as they were."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def check_folder(path, option) -> Path:

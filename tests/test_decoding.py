@@ -1,4 +1,4 @@
-"""What the metadata of image files says is applied, each once: orientation, colours, transparency, ranges; checksums."""
+"""What the metadata of image files says is applied once: orientation, colours, transparency, ranges; checksums."""
 
 import struct
 

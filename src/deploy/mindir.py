@@ -35,9 +35,19 @@ def write_air(part, path):
     _export(part, path, "AIR")
 
 
+def read_graph(path):
+    """The graph of a MindIR file, whatever its name: MindSpore takes no names that are not text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            return ms.load(str(shutil.copy(path, Path(folder) / "graph.mindir")))
+    return ms.load(str(path))
+
+
 def load(path):
     """A function of arrays, in the order of the graph's inputs, to its output, computed by MindSpore."""
-    cell = nn.GraphCell(ms.load(str(path)))
+    cell = nn.GraphCell(read_graph(path))
     return lambda *arrays: cell(*(Tensor(array) for array in arrays)).asnumpy()
 
 

@@ -202,7 +202,7 @@ def open_onnxruntime(files, device="auto") -> ExportedNetworks:
 
     def read(path):
         try:
-            return onnxruntime.InferenceSession(str(path), quiet, providers=providers)
+            return onnxruntime.InferenceSession(path.read_bytes(), quiet, providers=providers)
         except (Fail, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
             raise UserError(f"checkpoint {path}: ONNX Runtime can't read it: {_first_line(error)}") from None
 
@@ -266,8 +266,10 @@ def open_mindir(files) -> ExportedNetworks:
     """
     import mindspore as ms
 
+    from src.deploy.mindir import read_graph
+
     def read(path):
-        cell = ms.nn.GraphCell(ms.load(str(path)))
+        cell = ms.nn.GraphCell(read_graph(path))
         return lambda inputs: cell(*map(ms.Tensor, inputs.values())).asnumpy()
 
     size, styles = read_description(files[1])
