@@ -11,6 +11,7 @@ from src.data.decoding import FORMATS
 from src.data.images import IMAGE_SUFFIXES, list_images, read_image, write_image
 from src.errors import UserError, run_entry
 from src.evaluation import EvaluationFolder
+from src.stylize.engines import find_parts
 from src.stylize.pictures import plan_jobs
 
 
@@ -135,3 +136,10 @@ def test_evaluation_replaces_no_input(tmp_path, taken):
         write_image(path, np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(UserError, match=f"{taken}: is the content .*{taken} itself"):
         EvaluationFolder(tmp_path, contents, styles, ["a", "b"], ["s"])
+
+
+def test_exported_pairs_may_be_spelt_in_capitals(tmp_path):
+    names = ["a_predictor.ONNX", "a_transfer.ONNX", "a_tiles.ONNX"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [path.name for path in find_parts(tmp_path / "a_transfer.ONNX", ".onnx")] == names

@@ -135,6 +135,17 @@ def test_a_folder_that_cannot_be_made_is_an_error(script, base, stub):
     )
     assert process.returncode != 0 and called is None
     assert "below a file" in process.stderr
+    assert process.stderr.endswith(f"choose another with {output_option(script)}\n")
+
+
+@pytest.mark.parametrize("script", NAMES)
+def test_home_folders_are_found_in_quotes_and_after_an_equals_sign(script, base, stub):
+    arguments = [value.replace(f"{base}/", "~/") for value in positional(script, base).values()]
+    process, called = stub(script, *arguments, f"{output_option(script)}=~/out", HOME=str(base))
+    assert process.returncode == 0, process.stderr
+    assert values(called, "--content_path") == [f"{base}/content"]
+    assert values(called, output_option(script)) == [f"{base}/out"]
+    assert (base / "out" / ("eval.log" if script == "run_eval.sh" else "train.log")).is_file()
 
 
 @pytest.mark.parametrize("recipe", ["n_styles.yaml", "single_style.yaml"])
@@ -176,6 +187,17 @@ def test_standalone_calls_train_with_the_device(base, stub, tmp_path):
     assert values(called, "--device_target") == ["CPU"] and values(called, "--device_id") == ["1"]
     assert values(called, "--ckpt_path") == [f"{base}/pretrained"]
     assert "table none" in process.stdout
+
+
+def test_eval_passes_the_inception_argument_on(base, stub, tmp_path):
+    process, called = stub(
+        "run_eval.sh", *positional("run_eval.sh", base).values(), "--output_path", tmp_path, cwd=tmp_path
+    )
+    assert process.returncode == 0, process.stderr
+    assert values(called, "--inception_ckpt") == [f"{base}/inception.ckpt"]
+    assert values(called, "--ckpt_path") == [f"{base}/model.ckpt"]
+    assert values(called, "--style_path") == [f"{base}/style"]
+    assert values(called, "--device_target") == ["CPU"] and values(called, "--device_id") == ["1"]
 
 
 def test_eval_takes_an_empty_inception_argument(base, stub, tmp_path):

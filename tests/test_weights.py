@@ -12,7 +12,7 @@ from src.models.factory import create_model
 from src.models.vgg import VGG
 from src.weights import modelzoo
 from src.weights.load import load_loss_network_weights, load_model, read_loss_network
-from src.weights.native import save_checkpoint
+from src.weights.native import read_checkpoint, save_checkpoint
 
 
 def test_own_checkpoint_says_which_network_it_is_of(tmp_path):
@@ -23,6 +23,15 @@ def test_own_checkpoint_says_which_network_it_is_of(tmp_path):
     assert loaded.network == network
     for one, other in zip(written.get_parameters(), loaded.get_parameters(), strict=True):
         np.testing.assert_array_equal(one.asnumpy(), other.asnumpy())
+
+
+@pytest.mark.parametrize("name", ["a.CKPT", "a", "a.backup"])
+def test_checkpoints_of_any_name_are_written_and_read(tmp_path, name):
+    """MindSpore itself adds .ckpt to what ends otherwise, and reads nothing else."""
+    save_checkpoint(tmp_path / name, {"x": np.arange(3.0, dtype=np.float32)}, {"note": "n"})
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    arrays, metadata = read_checkpoint(tmp_path / name)
+    assert arrays["x"].tolist() == [0, 1, 2] and metadata["note"] == "n"
 
 
 def test_own_checkpoint_is_refused_by_name(tmp_path):

@@ -124,7 +124,7 @@ def write_image(path, image, overwrite=True):
         UserError: unknown ending, the file exists and `overwrite` is false, or a side too long for the format.
         OSError: the folder or the disk refuse it.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"expected uint8 (H, W, 3), found {image.dtype} {image.shape}")
@@ -151,7 +151,7 @@ def check_writable(path, overwrite=True):
     Raises:
         UserError: unknown ending, or the file exists and `overwrite` is false.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not has_writer(path):
         raise UserError(f"{path}: cannot write {path.suffix or 'a name without ending'!r}; use {', '.join(_WRITERS)}")
     if path.is_dir():

@@ -40,9 +40,9 @@ def quantize(source, target, content_path, style_path) -> dict:
     """
     predictor, transfer = find_parts(source, ".onnx")[:2]
     target = Path(target)
-    if not target.name.endswith("_transfer.onnx"):
+    if not target.name.lower().endswith("_transfer.onnx"):
         raise UserError(f"{target}: expected a name that ends in _transfer.onnx, as stylize.py finds the pair by it")
-    written = target.with_name(target.name.replace("_transfer.onnx", "_predictor.onnx"))
+    written = target.with_name(f"{target.stem[: -len('transfer')]}predictor{target.suffix}")
     for path in (target, written):
         if path.exists():
             raise UserError(f"{path} exists already; remove it or choose another name")

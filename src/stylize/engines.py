@@ -104,6 +104,7 @@ def find_parts(checkpoint, suffix) -> list[Path]:
             f"checkpoint {path}: expected one of a pair NAME_predictor{suffix}, NAME_transfer{suffix} "
             "(export.py --dynamic --parts predictor, and --parts transfer, write them)"
         )
+    suffix = path.suffix  # in the letters of the file's own name
     files = [path.with_name(f"{name}_{part}{suffix}") for part in PARTS]
     for file in files:
         if not file.is_file():

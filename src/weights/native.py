@@ -1,6 +1,9 @@
 """Checkpoints of this project: a MindSpore .ckpt of parameters by name, with the options in it as JSON."""
 
 import json
+import shutil
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import mindspore as ms
@@ -22,7 +25,7 @@ def save_checkpoint(path, params, metadata, half=False):
     """Writes parameters and metadata to a file that is whole or absent.
 
     Args:
-        path: file to write, ending in .ckpt.
+        path: file to write.
         params: {name: array}, or a cell.
         metadata: what JSON can hold; `network` (the options of the model) is expected by `src.weights.load`. None for
             a file in another project's format.
@@ -40,13 +43,17 @@ def save_checkpoint(path, params, metadata, half=False):
         entries.append({"name": name, "data": ms.Tensor(array)})
     extra = None if metadata is None else {METADATA: json.dumps({"format": FORMAT, **metadata})}
     with atomic_write(path) as temporary:
+        written = temporary.with_suffix(".ckpt")  # MindSpore adds that to any other ending, .CKPT too
         try:
-            ms.save_checkpoint(entries, str(temporary), append_dict=extra)
+            ms.save_checkpoint(entries, str(written), append_dict=extra)
+            written.replace(temporary)
         except RuntimeError as error:  # MindSpore wraps the operating system's error in its own words
             cause = error.__cause__ or error.__context__
             raise cause if isinstance(cause, OSError) else OSError(f"{path}: {error}") from error
         finally:
-            temporary.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore's own, left when it fails
+            written.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore's own, left when it fails
+            if written != temporary:
+                written.unlink(missing_ok=True)
         # MindSpore leaves it readable for its owner alone, so that a server under another name can't load it
         temporary.chmod(0o644)
 
@@ -61,13 +68,14 @@ def read_checkpoint(path):
     Raises:
         UserError: no such file, or not a MindSpore checkpoint.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f"checkpoint {path}: no such file")
     if not path.stat().st_size:
         raise UserError(f"checkpoint {path}: the file is empty; copy or download it again")
     try:
-        loaded = ms.load_checkpoint(str(path))
+        with _named_ckpt(path) as named:
+            loaded = ms.load_checkpoint(str(named))
     except (ValueError, RuntimeError, TypeError) as error:
         raise UserError(
             f"checkpoint {path}: not a MindSpore checkpoint, or damaged; expected a .ckpt file "
@@ -83,6 +91,21 @@ def read_checkpoint(path):
     except ValueError:
         metadata = None
     return arrays, metadata
+
+
+@contextmanager
+def _named_ckpt(path):
+    """The path of a file, or of a link to it: MindSpore reads what ends in .ckpt, in small letters, only."""
+    if path.suffix == ".ckpt":
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / "model.ckpt"
+        try:
+            link.symlink_to(path.absolute())
+        except OSError:  # Windows lets few users make links
+            shutil.copyfile(path, link)
+        yield link
 
 
 def load_into(cell, params, where, prefix="", ignore=()):
