@@ -263,6 +263,19 @@ def test_a_finished_run_goes_on_when_asked_for_more_steps(options, tmp_path):
     assert sorted(losses(tmp_path / "run")) == [1, 2, 3, 4, 5, 6]
 
 
+def test_the_checkpoint_holds_the_moving_average(options, tmp_path):
+    chosen = {"steps": 2, "ema_decay": 0.5, "optimizer": "sgd", "learning_rate": 0.1}
+    train(options(train=chosen), RUNTIME)
+    folder = CheckpointFolder(tmp_path / "run" / "checkpoints", 2)
+    weights, state = read_checkpoint(folder.model_file(2))[0], folder.load_state(2)[0]
+    for name in ("transfer.contract1.conv.weight", "predictor.dense.bias"):
+        raw, average = (
+            next(array for key, array in state.items() if key.startswith(part) and key.endswith(name))
+            for part in ("weight.", "average.")
+        )
+        assert np.array_equal(weights[name], average) and not np.array_equal(raw, average), name
+
+
 def test_resuming_with_another_network_is_refused(options):
     train(options(train={"steps": 4}), RUNTIME)
     with pytest.raises(UserError, match="cannot resume|is none of this network's|has shape"):

@@ -24,6 +24,7 @@ from src.training.preview import Preview
 from src.training.schedule import learning_rates
 from src.training.skipped import SkippedSteps
 from src.training.styles import known_styles, table_styles, table_weights, whole_grams
+from src.weights.modelzoo import check_published
 from src.weights.native import load_into, read_checkpoint
 
 logger = logging.getLogger("style_transfer")
@@ -61,6 +62,8 @@ def train(options, runtime) -> int:
     """
     setting = options.train
     _check_settings(setting)
+    if setting.format == "modelzoo":
+        check_published(options.network)
     output = Path(setting.output_dir)
     if runtime.is_main:
         output = check_folder(setting.output_dir, "output_dir")
