@@ -11,23 +11,18 @@ LARGEST_NORM = 1e18
 DONE, SKIPPED, SKIPPED_HERE = 0.0, 1.0, 2.0
 
 
-def scale_of(arrays):
-    """The largest absolute value in a tuple of arrays, 1 when all are 0: a float32 number."""
-    largest = ops.zeros((), ms.float32)
-    for array in arrays:
-        largest = ops.maximum(largest, ops.abs(array).max().astype(ms.float32))
-    return ops.select(largest > 0, largest, ops.ones_like(largest))
+def scale_and_norm(arrays):
+    """The largest absolute value in a tuple of float32 arrays (1 when all are 0), and their Euclidean norm divided by it.
 
-
-def relative_norm(arrays, scale):
-    """Euclidean norm of all numbers in a tuple of arrays, divided by `scale_of` them: a float32 number.
-
-    The squares are of numbers up to 1, so none overflows. It is NaN exactly where a number is NaN or infinite.
+    The squares are of numbers up to 1, so none overflows. The norm is NaN exactly where a number is NaN or infinite.
     """
-    total = ops.zeros((), ms.float32)
+    numbers = ()
     for array in arrays:
-        total = total + ops.square(array.astype(ms.float32) / scale).sum()
-    return ops.sqrt(total)
+        numbers += (array.reshape((-1,)),)
+    numbers = ops.concat(numbers)  # one array: fewer operations to compile than several for each
+    largest = ops.abs(numbers).max()
+    scale = ops.select(largest > 0, largest, ops.ones_like(largest))
+    return scale, ops.sqrt(ops.square(numbers / scale).sum())
 
 
 class TrainOneStep(nn.Cell):
@@ -75,8 +70,7 @@ class TrainOneStep(nn.Cell):
 
     def measure(self, gradients):
         """(scale of the gradients, their norm divided by it, whether a step may be made with them)."""
-        scale = scale_of(gradients)
-        norm = relative_norm(gradients, scale)
+        scale, norm = scale_and_norm(gradients)
         usable = ops.isfinite(norm)
         if self.clip_norm <= 0:
             usable = ops.logical_and(usable, scale * norm < LARGEST_NORM)
@@ -84,10 +78,10 @@ class TrainOneStep(nn.Cell):
 
     def update(self, gradients, scale, norm):
         if self.clip_norm > 0:
-            factor = ops.minimum(scale, self.clip_norm / norm)
+            divisor = ops.maximum(scale * (norm / self.clip_norm), 1.0)
             clipped = ()
             for gradient in gradients:
-                clipped += (gradient / scale * factor,)
+                clipped += (gradient / divisor,)
             gradients = clipped
         done = self.optimizer(gradients)
         if self.ema_decay > 0:
