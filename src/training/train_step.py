@@ -12,7 +12,7 @@ DONE, SKIPPED, SKIPPED_HERE = 0.0, 1.0, 2.0
 
 
 def scale_and_norm(arrays):
-    """The largest absolute value in a tuple of float32 arrays (1 when all are 0), and their Euclidean norm divided by it.
+    """The largest absolute value in a tuple of float32 arrays (1 if all are 0), and their Euclidean norm divided by it.
 
     The squares are of numbers up to 1, so none overflows. The norm is NaN exactly where a number is NaN or infinite.
     """
