@@ -4,8 +4,8 @@
     python scripts/launch.py --platform CPU --ranks 2 --log_dir DIR train.py --distributed true ...
 
 Without a rank table the processes find each other through a scheduler process, with the environment variables of
-MindSpore's dynamic cluster: what msrun sets. Differs from msrun: Ctrl-C reaches the ranks, so that they save and
-exit, and the status is theirs (msrun kills them and returns 0).
+MindSpore's dynamic cluster: what msrun sets. Differs from msrun: Ctrl-C and the loss of the terminal reach the ranks,
+so that they save and exit, and the status is theirs (msrun kills them and returns 0).
 Rank 0 writes to this terminal, every other rank to DIR/rank_<n>.log.
 """
 
@@ -163,8 +163,10 @@ def launch(options) -> int:
         if ranks < 1:
             raise LaunchError(f"number of devices: found {ranks}, expected at least 1")
         environments = cluster_environments(ranks)
-    interrupted = []  # by Ctrl-C, which the terminal sends to the ranks too: they save, end, and say how
-    signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
+    interrupted = []  # by Ctrl-C or the terminal's end, which reach the ranks too: they save, end, and say how
+    for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's ranks live on
+            signal.signal(number, lambda *_: interrupted.append(True))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     processes = start([sys.executable, *options.command], environments, options.log_dir)
     try:

@@ -1,7 +1,6 @@
 """The training loop."""
 
 import logging
-import signal
 from pathlib import Path
 
 import yaml
@@ -10,6 +9,7 @@ from src.config import to_dict
 from src.data.dataset import PairedImages
 from src.errors import UserError
 from src.files import check_folder
+from src.signals import Interrupt, status
 from src.training.build import (
     build_model,
     build_objective,
@@ -28,23 +28,6 @@ from src.weights.modelzoo import check_published
 from src.weights.native import load_into, read_checkpoint
 
 logger = logging.getLogger("style_transfer")
-INTERRUPTED = 130
-
-
-class _Interrupt:
-    """Turns Ctrl-C and SIGTERM into a wish to stop after the step."""
-
-    def __enter__(self):
-        self.wanted = False
-        self._before = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def _note(self, *_):
-        self.wanted = True
-
-    def __exit__(self, *_):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
 
 def train(options, runtime) -> int:
@@ -55,7 +38,7 @@ def train(options, runtime) -> int:
         runtime: `src.runtime.Runtime`.
 
     Returns:
-        0 when all steps are done, 130 after Ctrl-C or SIGTERM (a checkpoint is saved).
+        0 when all steps are done, 130 after Ctrl-C or SIGTERM, 129 after SIGHUP (a checkpoint is saved).
 
     Raises:
         UserError: folders, weights or options that can't be used; NaN or Inf in step after step.
@@ -113,7 +96,7 @@ def train(options, runtime) -> int:
     rates = learning_rates(setting)
     skipped = SkippedSteps(images, objective.names, start)
     results, save_due, step = [], False, start
-    with _Interrupt() as interrupt:
+    with Interrupt() as interrupt:
         for content, style in images.batches(start, setting.steps):
             weights = [table_weights(styles, images, step)] if styles else []
             results.append(step_cell(content, style, *weights))
@@ -123,7 +106,7 @@ def train(options, runtime) -> int:
             save_due = save_due or last or step % setting.save_every == 0
             if save_due or step % setting.log_every == 0 or step == start + 1:
                 first = step - len(results)
-                results = [(terms.asnumpy(), status.asnumpy()) for terms, status in results]
+                results = [(terms.asnumpy(), done.asnumpy()) for terms, done in results]
                 skipped.look(first, results)
                 if log is not None:
                     log.write(first + 1, rates[first:step], [terms for terms, _ in results])
@@ -141,7 +124,7 @@ def train(options, runtime) -> int:
         log.close()
     if interrupt.wanted:
         logger.info("interrupted: step %d is saved in %s; the same command goes on", step, checkpoints.folder)
-        return INTERRUPTED
+        return status(interrupt.number)
     if log is not None:
         log.curves(output / "losses.png")
         logger.info("done: %s", checkpoints.model_file(step))
