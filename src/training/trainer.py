@@ -9,6 +9,7 @@ from src.config import to_dict
 from src.data.dataset import PairedImages
 from src.errors import UserError
 from src.files import check_folder
+from src.lock import only_run_in
 from src.signals import Interrupt, status
 from src.training.build import (
     build_model,
@@ -41,15 +42,22 @@ def train(options, runtime) -> int:
         0 when all steps are done, 130 after Ctrl-C or SIGTERM, 129 after SIGHUP (a checkpoint is saved).
 
     Raises:
-        UserError: folders, weights or options that can't be used; NaN or Inf in step after step.
+        UserError: folders, weights or options that can't be used, among them an output folder that another run uses;
+            NaN or Inf in step after step.
     """
-    setting = options.train
-    _check_settings(setting)
-    if setting.format == "modelzoo":
+    _check_settings(options.train)
+    if options.train.format == "modelzoo":
         check_published(options.network)
-    output = Path(setting.output_dir)
-    if runtime.is_main:
-        output = check_folder(setting.output_dir, "output_dir")
+    output = Path(options.train.output_dir).expanduser()
+    if not runtime.is_main:  # the ranks are one run, whose files the first one writes
+        return _train(options, runtime, output)
+    check_folder(output, "output_dir")
+    with only_run_in(output, "output_dir"):
+        return _train(options, runtime, output)
+
+
+def _train(options, runtime, output):
+    setting = options.train
     known = known_styles(options.network, starting_checkpoint(setting))
     images = PairedImages(options.data, runtime.seed, runtime.rank, runtime.rank_size, known)
     styles = table_styles(options.network, images.all_files()[1], known)
