@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -197,3 +198,18 @@ def test_ctrl_c_and_the_loss_of_the_terminal_let_every_rank_save(launch, tmp_pat
     assert process.returncode == 128 + number
     assert {path.stem for path in tmp_path.glob("*.saved")} == {"MS_WORKER0", "MS_WORKER1"}
     assert not living(tmp_path)
+
+
+def test_two_ranks_train_as_one_process_with_twice_the_batch(launch, tmp_path, image_folders):
+    """The mean of both ranks' gradients, not their sum, nor each its own; and clipped after that."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    program = "import runpy; sys.argv[1:] = %r; runpy.run_path(%r, run_name='__main__')"
+    for folder, batch, ranks in ((one, 4, 1), (two, 2, 2)):
+        folder.mkdir()
+        arguments = [*map(str, image_folders), str(batch), str(folder)]
+        process = launch(program % (arguments, str(ROOT / "tests/two_ranks.py")), "--ranks", ranks)
+        assert process.returncode == 0, process.stderr
+    whole, first, second = np.load(one / "0.npy"), np.load(two / "0.npy"), np.load(two / "1.npy")
+    assert np.abs(np.diff(whole, axis=0)).min() > 1e-4
+    np.testing.assert_allclose(first, whole, atol=1e-6)
+    np.testing.assert_array_equal(first, second)
