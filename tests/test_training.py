@@ -86,27 +86,47 @@ def wait_for(path, process, seconds=120):
         time.sleep(0.02)
 
 
+# train.py, killed when it has written the losses of step 10: two steps after its checkpoint, in the middle of the next
+KILLED = """
+import os, runpy, signal, sys
+from pathlib import Path
+sys.argv = sys.argv[1:]
+sys.path.insert(0, str(Path(sys.argv[0]).parent))
+import src
+from src.training.log import LossLog
+write = LossLog.write
+def write_and_die(self, first_step, rates, rows):
+    write(self, first_step, rates, rows)
+    if first_step + len(rows) > 10:
+        (self.path.parent / "checkpoints" / ".tmp-0-step_00000012.ckpt").write_text("half of it")
+        os.kill(os.getpid(), signal.SIGKILL)
+LossLog.write = write_and_die
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_a_killed_and_resumed_run_gives_the_same_losses(command, tmp_path, optimizer):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    steps = ("--steps", 40, "--optimizer", optimizer)
+    steps = ("--steps", 16, "--optimizer", optimizer)
     finished = subprocess.run(command(whole, *steps), capture_output=True, text=True)
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    process = subprocess.Popen(command(broken, *steps), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_for(broken / "checkpoints" / "step_00000008.state.ckpt", process)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    program, *arguments = command(broken, *steps)
+    killed = subprocess.run([program, "-c", KILLED, *arguments], capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
+    assert max(losses(broken)) == 10
     resumed = subprocess.run(command(broken, *steps), capture_output=True, text=True)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    assert "resuming after step" in resumed.stdout
-    assert len(losses(whole)) == 40
+    assert "resuming after step 8 " in resumed.stdout
+    assert len(losses(whole)) == 16
     assert losses(broken) == losses(whole)
-    last = [read_checkpoint(folder / "checkpoints" / "step_00000040.ckpt")[0] for folder in (whole, broken)]
+    last = [read_checkpoint(folder / "checkpoints" / "step_00000016.ckpt")[0] for folder in (whole, broken)]
     assert all(np.array_equal(last[0][name], last[1][name]) for name in last[0])
-    assert {p.name for p in (whole / "checkpoints").iterdir()} == {
-        f"step_000000{step}{end}" for step in (36, 40) for end in (".ckpt", ".state.ckpt")
-    }
-    assert (whole / "grids" / "step_00000040.png").is_file()
+    for folder in (whole, broken):
+        assert {p.name for p in (folder / "checkpoints").iterdir()} == {
+            f"step_000000{step}{end}" for step in (12, 16) for end in (".ckpt", ".state.ckpt")
+        }
+    assert (whole / "grids" / "step_00000016.png").is_file()
 
 
 def test_ctrl_c_saves_and_exits(command, tmp_path):
