@@ -11,6 +11,7 @@ from src.config import ROOT, parse, refuse_options
 from src.data.images import list_images, read_image
 from src.errors import UserError, run_entry
 from src.files import check_folder
+from src.lock import only_run_in
 
 SMALLEST_IMAGE = 16
 
@@ -67,13 +68,19 @@ def main(argv):
     styles = list_images(settings.style_path, "style_path", folder)
     for path in {*contents, *styles}:
         read_image(path)  # a damaged file is named now rather than after half of the work
+    with only_run_in(folder, "output_path"):
+        evaluate(options, folder, contents, styles)
+    return 0
 
+
+def evaluate(options, folder, contents, styles):
+    """Stylises and measures files, prints the summary and writes everything into the folder."""
     from src.evaluation import EvaluationFolder, evaluate_pairs, relative_names
     from src.metrics import create_metric
     from src.runtime import setup
     from src.stylize.named import match_styles
 
-    runtime = setup(options.runtime)
+    settings, runtime = options.eval, setup(options.runtime)
     method = create_method(options, runtime)
     names = match_styles(method.styles, styles)
     searched = [Path(settings.ckpt_path).expanduser().parent, ROOT / "pretrained_model"]
@@ -105,7 +112,6 @@ def main(argv):
         report.interpolate(method, settings.interpolation)
     print(report.summary())
     print(f"pictures, grid.png and metrics.csv are in {folder}")
-    return 0
 
 
 if __name__ == "__main__":

@@ -98,8 +98,8 @@ run_logged() {
     { printf '\n# %s\n#' "$(date '+%Y-%m-%d %H:%M:%S')" && printf ' %q' "$@" && echo; } >> "$log" ||
         die "cannot write $log; choose another folder with $option"
     echo "log: $log"
-    # -i: on Ctrl-C the command still has a reader while it saves and says goodbye
-    PYTHONUNBUFFERED=1 "$@" 2>&1 | tee -ia "$log"
+    # on Ctrl-C, or when the terminal is lost, the command still has a reader while it saves and says goodbye
+    PYTHONUNBUFFERED=1 "$@" 2>&1 | (trap '' INT HUP && exec tee -a "$log")
 }
 
 # train_on_ranks PLATFORM CONTENT STYLE CKPT LAUNCH_OPTION... -- TRAIN_OPTION...: train.py, one process a device.

@@ -9,6 +9,15 @@ from pathlib import Path
 from src.errors import UserError
 
 TEMPORARY_PREFIX = ".tmp-"
+_unfinished = set()
+
+
+def remove_unfinished():
+    """Removes the temporary files of every `atomic_write` that has not ended, for a process that ends now."""
+    for temporary in list(_unfinished):
+        # some writers put files of their own beside it
+        for path in temporary.parent.glob(f"{temporary.stem}*"):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -26,6 +35,7 @@ def atomic_write(path):
     """
     path = Path(path)
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:8]}-{path.name}")
+    _unfinished.add(temporary)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -38,6 +48,7 @@ def atomic_write(path):
         raise type(error)(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+        _unfinished.discard(temporary)
 
 
 def write_json(path, content):

@@ -246,12 +246,14 @@ def test_gpu_counts_the_devices(listed, ranks, base, stub, tmp_path, monkeypatch
         assert called[1:5] == ["--platform", "GPU", "--ranks", ranks]
 
 
-def test_ctrl_c_lets_training_save_and_keeps_its_last_words(base, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_last_words_after_a_signal_are_in_the_log(base, tmp_path, number):
+    """As a terminal does, the signal goes to the script, the program and tee."""
     program = tmp_path / "patient"
     program.write_text(
-        f"#!{sys.executable}\nimport sys, time\n"
-        "try:\n    print('training', flush=True)\n    time.sleep(30)\n"
-        "except KeyboardInterrupt:\n    time.sleep(0.5)\n    print('saved')\n    sys.exit(130)\n"
+        f"#!{sys.executable}\nimport pathlib, signal, sys, time\n"
+        "def save(number, _):\n    time.sleep(0.5)\n    print('saved')\n    sys.exit(128 + number)\n"
+        f"signal.signal({int(number)}, save)\nprint('training', flush=True)\ntime.sleep(30)\n"
     )
     program.chmod(0o755)
     script = "run_standalone_train.sh"
@@ -262,7 +264,7 @@ def test_ctrl_c_lets_training_save_and_keeps_its_last_words(base, tmp_path):
     for line in process.stdout:
         if line == "training\n":
             break
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the script, the program and tee
-    out, _ = process.communicate(timeout=30)
-    assert process.returncode == 130
+    os.killpg(process.pid, number)
+    out, _ = process.communicate(timeout=30)  # until the program and tee have ended, too
+    assert process.returncode in (128 + number, -number)  # bash itself dies of the loss of its terminal
     assert out == "saved\n" and (tmp_path / "out/train.log").read_text().endswith("training\nsaved\n")

@@ -60,7 +60,10 @@ class LossLog:
         step = first_step + len(rows) - 1
         rate = (step - self._first) / seconds
         left = (self.steps - step) / rate
-        means = ", ".join(f"{n} {v:.4g}" for n, v in zip(self.names[:4], np.mean(rows, 0), strict=False))
+        finite = [row for row in rows if np.isfinite(row).all()]
+        means = "no finite loss"
+        if finite:
+            means = ", ".join(f"{n} {v:.4g}" for n, v in zip(self.names[:4], np.mean(finite, 0), strict=False))
         logger.info("step %d/%d  %s  %.2f steps/s  %s left", step, self.steps, means, rate, _duration(left))
 
     def close(self):
@@ -80,6 +83,9 @@ class LossLog:
 
         table = np.genfromtxt(self.path, delimiter=",", names=True)
         table = np.atleast_1d(table)
+        table = table[np.isfinite([table[name] for name in self.names]).all(0)]  # skipped steps are gaps
+        if not len(table):
+            return
         figure, axes = plt.subplots(figsize=(10, 6), layout="constrained")
         window = max(1, len(table) // 100)
         for name in self.names:

@@ -21,6 +21,17 @@ def to_arrays(cell) -> dict:
     return {name: parameter.asnumpy() for name, parameter in cell.parameters_and_names()}
 
 
+def check_finite(array, name, where):
+    """Raises a UserError that names file and parameter when an array holds NaN or Inf."""
+    array = np.asarray(array)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        lost = array.size - np.count_nonzero(np.isfinite(array))
+        raise UserError(
+            f"checkpoint {where}: parameter {name} holds NaN or Inf ({lost} of {array.size} numbers), expected finite "
+            "weights; take an earlier checkpoint, or copy or download the file again"
+        )
+
+
 def save_checkpoint(path, params, metadata, half=False):
     """Writes parameters and metadata to a file that is whole or absent.
 
@@ -32,6 +43,7 @@ def save_checkpoint(path, params, metadata, half=False):
         half: store float32 as float16, half the size.
 
     Raises:
+        UserError: a parameter holds NaN or Inf, with `half` also one too large for float16; nothing is written.
         OSError: the disk is full, or the folder can't be written.
     """
     arrays = params if isinstance(params, dict) else to_arrays(params)
@@ -39,7 +51,10 @@ def save_checkpoint(path, params, metadata, half=False):
     for name, array in arrays.items():
         array = np.asarray(array)
         if half and array.dtype == np.float32:
-            array = array.astype(np.float16)
+            with np.errstate(over="ignore"):
+                array = array.astype(np.float16)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise UserError(f"{path}: not written, since parameter {name} holds NaN or Inf")
         entries.append({"name": name, "data": ms.Tensor(array)})
     extra = None if metadata is None else {METADATA: json.dumps({"format": FORMAT, **metadata})}
     with atomic_write(path) as temporary:
@@ -120,7 +135,7 @@ def load_into(cell, params, where, prefix="", ignore=()):
             doesn't.
 
     Raises:
-        UserError: a parameter is missing, has another shape, or is not the cell's.
+        UserError: a parameter is missing, has another shape, holds NaN or Inf, or is not the cell's.
     """
     wanted = dict(cell.parameters_and_names())
     for name, parameter in wanted.items():
@@ -132,6 +147,7 @@ def load_into(cell, params, where, prefix="", ignore=()):
             raise UserError(
                 f"checkpoint {where}: parameter {prefix + name} has shape {tuple(found)}, expected {parameter.shape}"
             )
+        check_finite(params[prefix + name], prefix + name, where)
     for name in params:
         if name.startswith(prefix) and name[len(prefix) :] not in wanted:
             short = name[len(prefix) :]
