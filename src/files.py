@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import tempfile
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +14,24 @@ TEMPORARY_PREFIX = ".tmp-"
 _unfinished = set()
 
 
+@contextmanager
+def temporary_folder():
+    """A folder in the system's place for such, taken away in the end: its path."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        _unfinished.add(folder)
+        try:
+            yield folder
+        finally:
+            _unfinished.discard(folder)
+
+
 def remove_unfinished():
-    """Removes the temporary files of every `atomic_write` that has not ended, for a process that ends now."""
+    """Removes what is temporary in every block above and below that has not ended, for a process that ends now."""
     for temporary in list(_unfinished):
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+            continue
         # some writers put files of their own beside it
         for path in temporary.parent.glob(f"{temporary.stem}*"):
             path.unlink(missing_ok=True)

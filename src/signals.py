@@ -36,10 +36,16 @@ def received() -> int | None:
     return _received[0] if _received else None
 
 
-def _stop(number, _):
+def _stop(number, frame):
     _received.append(number)
-    if len(_received) == 1:  # a second one must not stop the cleaning up
-        raise KeyboardInterrupt
+    if len(_received) > 1:  # a second one must not stop the cleaning up
+        return
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith("mindspore"):
+            # its compiler makes a report of an exception, on the screen and in files
+            leave(number)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 class Interrupt:

@@ -11,7 +11,7 @@ import pytest
 from src.signals import Interrupt, status
 
 BEGIN = """
-import ctypes, signal, sys, time
+import ctypes, signal, sys, textwrap, time
 sys.path.insert(0, {root!r})
 from src.errors import run_entry
 from src.files import atomic_write
@@ -42,6 +42,17 @@ try:
     time.sleep(60)
 except KeyboardInterrupt:
     raise RuntimeError("from C++") from None
+"""
+# as in MindSpore's compiler, which calls Python and reports what is raised there
+IN_MINDSPORE = """
+exec(textwrap.dedent('''
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("analyze_fail.ir", file=sys.stderr)
+    raise
+'''), {"__name__": "mindspore.common.api", "time": time, "sys": sys})
 """
 WITH_MINDSPORE = """
 import mindspore as ms
@@ -83,9 +94,10 @@ def start(root, tmp_path):
         (IN_PYTHON, signal.SIGHUP, 129),
         (IN_C, signal.SIGINT, 130),
         (TRANSLATED, signal.SIGTERM, 130),
+        (IN_MINDSPORE, signal.SIGINT, 130),
         (WITH_MINDSPORE, signal.SIGINT, 130),
     ],
-    ids=["python", "lost terminal", "c", "translated", "mindspore"],
+    ids=["python", "lost terminal", "c", "translated", "called by mindspore", "mindspore"],
 )
 def test_a_signal_ends_a_program_with_a_line_and_nothing_half_written(start, tmp_path, work, number, status):
     process = start(work)
