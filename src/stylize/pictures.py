@@ -203,6 +203,7 @@ def run_jobs(jobs, stylizer, embeddings, strength=1.0, size=0, progress=None):
             ]
             write_image(job.output, pastiches[0][0] if len(pastiches[0]) == 1 else sheet(pastiches))
         except UserError as error:
-            yield job, error
+            named = str(job.content) in str(error) or str(job.output) in str(error)
+            yield job, error if named else UserError(f"{job.content}: {error}")
         else:
             yield job, None

@@ -3,9 +3,10 @@
 import numpy as np
 from PIL import Image
 
-from src.data.images import resize_short_side, to_image, to_network
+from src.data.images import resize_short_side, resize_to, to_image, to_network
 from src.errors import UserError
 from src.stylize.engines import PACKAGES, choose_engine, open_networks
+from src.stylize.flat import background_input, find_background, paint_constant
 from src.stylize.named import blend_weights
 from src.stylize.padding import pad_image
 from src.stylize.tiles import MOST_WHOLE, TILE, check_tile, fitting_pixels, stylize_tiled
@@ -29,6 +30,14 @@ def prepare_style(style):
     longest = STYLE_ASPECT * min(height, width)
     top, left = max(0, (height - longest) // 2), max(0, (width - longest) // 2)
     return resize_short_side(style[top : top + longest, left : left + longest], STYLE_SIDE)
+
+
+def cover(image, size):
+    """The uint8 (H, W, 3) image resized until it covers (height, width), and the middle of it of that size."""
+    scale = max(want / side for want, side in zip(size, image.shape, strict=False))
+    image = resize_to(image, [max(want, round(side * scale)) for want, side in zip(size, image.shape, strict=False)])
+    top, left = ((side - want) // 2 for want, side in zip(size, image.shape, strict=False))
+    return image[top : top + size[0], left : left + size[1]]
 
 
 class Stylizer:
@@ -82,7 +91,8 @@ class Stylizer:
         if not isinstance(style, np.ndarray):
             raise UserError(f"style {style!r}: the model has no styles by name, it embeds images")
         _check_image(style)
-        return self.networks.embed(to_network(prepare_style(style)))[0]
+        size = self.networks.style_size
+        return self.networks.embed(to_network(cover(style, size) if size else prepare_style(style)))[0]
 
     def blend(self, embeddings, weights) -> np.ndarray:
         """Weighted mean (embedding_dim,) of style embeddings (Ghiasi et al. 2017, section 3.4).
@@ -114,25 +124,46 @@ class Stylizer:
     def stylize(self, content, embedding, progress=None) -> np.ndarray:
         """The pastiche, uint8 of the content's shape, of a uint8 (H, W, 3) RGB image of any size and an embedding.
 
+        A constant content gives a constant pastiche, see `src.stylize.flat`.
         Contents of more pixels than `MOST_WHOLE`, or than fit into the free memory, are stylised in tiles. An engine
         that can't tile stylises those above `MOST_PIXELS` at that size, and the pastiche is enlarged.
 
         Args:
             progress: function of the work done and of all of it, called after each tile; or None.
+
+        Raises:
+            UserError: exported files for one size that can't tile, and a content of another.
         """
         _check_image(content)
+        embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
+        reflects = self.networks.network.padding == "reflect"
+        background, constant = find_background(content) if reflects else (None, False)
+        if constant:
+            return np.broadcast_to(to_image(paint_constant(self.networks, embedding)), content.shape).copy()
         side = self._tile_side(content)
         reduced = content if side else _reduce(content)
         padded = pad_image(reduced, MULTIPLE, SMALLEST_SIDE)
-        embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
+        self._check_size(content, padded, side)
+        nothing = background_input(self.networks, background)
         if side:
-            pastiche = stylize_tiled(self.networks, padded, embedding, side, progress)
+            pastiche = stylize_tiled(self.networks, padded, embedding, side, nothing, progress)
         else:
-            pastiche = to_image(self.networks.transfer(to_network(padded), embedding))
+            pastiche = to_image(self.networks.transfer(to_network(padded) - nothing, embedding))
         pastiche = pastiche[: reduced.shape[0], : reduced.shape[1]]
         if reduced is content:
             return pastiche
         return np.asarray(Image.fromarray(pastiche).resize(content.shape[1::-1], Image.Resampling.BICUBIC))
+
+    def _check_size(self, content, padded, side):
+        """Refuses a content that exported files for one size don't take: it would be cut, or the engine would stop."""
+        size = self.networks.content_size
+        if side or not size or padded.shape[:2] == size:
+            return
+        (height, width), shape = size, content.shape
+        raise UserError(
+            f"content of {shape[1]} x {shape[0]} pixels: the exported transfer network takes {width} x {height} only; "
+            "resize the picture, or export the network with --dynamic, which takes every size"
+        )
 
     def _tile_side(self, content):
         """Side of the tiles for a content, 0 to stylise it whole."""

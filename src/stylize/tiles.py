@@ -118,7 +118,7 @@ def plan_crops(height, width, pixels) -> list[list[tuple[slice, slice]]]:
     return [crops[low:high] for low, high in zip(cuts[:-1], cuts[1:], strict=True)]
 
 
-def collect_statistics(networks, content, embedding, batches, report):
+def collect_statistics(networks, content, embedding, batches, nothing, report):
     """The first pass: the statistics of the norms over a whole picture.
 
     A batch's statistics are those of the picture but for the sample, a difference of a few percent that costs 20 dB.
@@ -129,6 +129,7 @@ def collect_statistics(networks, content, embedding, batches, report):
         content: uint8 (H, W, 3), sides multiples of 4.
         embedding: float32 (1, embedding_dim).
         batches: from `plan_crops`.
+        nothing: what is taken from the input, see `src.stylize.flat.background_input`.
         report: function of the number of pixels that each batch had, called after it.
 
     Returns:
@@ -136,17 +137,17 @@ def collect_statistics(networks, content, embedding, batches, report):
     """
     total = 0.0
     for batch in batches:
-        crops = np.concatenate([to_network(content[crop]) for crop in batch])
+        crops = np.concatenate([to_network(content[crop]) for crop in batch]) - nothing
         total = total + len(batch) * networks.collect(crops, embedding)
         report(crops[:, 0].size)
     return (total / sum(map(len, batches))).astype(np.float32)
 
 
-def stylize_tiled(networks, content, embedding, side, progress=None):
+def stylize_tiled(networks, content, embedding, side, nothing, progress=None):
     """The pastiche of a content in tiles.
 
     Args:
-        networks, content, embedding: see `collect_statistics`.
+        networks, content, embedding, nothing: see `collect_statistics`.
         side: of a tile, see `plan_tiles`.
         progress: function of the work done and of all the work, pixels, called after each step of it; or None.
 
@@ -165,11 +166,11 @@ def stylize_tiled(networks, content, embedding, side, progress=None):
         if progress:
             progress(done, sum(work))
 
-    statistics = collect_statistics(networks, content, embedding, batches, report)
+    statistics = collect_statistics(networks, content, embedding, batches, nothing, report)
     pastiche = np.empty_like(content)
     for row in rows:
         for column in columns:
-            tile = to_network(content[row.seen, column.seen])
+            tile = to_network(content[row.seen, column.seen]) - nothing
             image = to_image(networks.transfer_tile(tile, embedding, statistics))
             pastiche[row.kept, column.kept] = image[row.inner, column.inner]
             report(tile[0, 0].size)
