@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -149,16 +150,36 @@ def tiled(stylizer, content):
 
 def test_large_contents_are_tiled(reference, image, monkeypatch):
     assert not tiled(reference, image(62, 50))
-    monkeypatch.setattr("src.stylize.stylizer.MOST_WHOLE", 3000)
+    monkeypatch.setitem(tiles.LIMITS, "mindspore", tiles.Limits(3000, 1, 128))
     assert tiled(reference, image(62, 50))
     assert not tiled(reference, image(60, 50))
 
 
 def test_contents_that_do_not_fit_into_the_free_memory_are_tiled(reference, image, monkeypatch):
-    monkeypatch.setattr(tiles, "free_memory", lambda: 4e6)
+    """Half of what is free is taken, and a network of a quarter of the width takes a quarter of 1100 bytes a pixel."""
+    needed = 62 * 50 * 1100 * 0.25
+    monkeypatch.setattr(tiles, "free_memory", lambda: 1.98 * needed)
     assert tiled(reference, image(62, 50))
-    monkeypatch.setattr(tiles, "free_memory", lambda: float("inf"))
+    monkeypatch.setattr(tiles, "free_memory", lambda: 2.02 * needed)
     assert not tiled(reference, image(62, 50))
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    "gigabytes, width, pixels, whole",
+    [
+        (8, 0.5, 3840 * 2160, True),  # 3 GB of them
+        (4, 0.5, 3840 * 2160, False),
+        (8, 1.0, 3840 * 2160, False),
+        (16, 1.0, 3840 * 2160, True),
+        (64, 0.5, 7680 * 4320, False),  # however much is free, to stay within 4 GB
+        (1, 0.5, 1000 * 1000, True),
+    ],
+)
+def test_what_is_stylised_whole_without_mindspore(engine, gigabytes, width, pixels, whole, monkeypatch):
+    monkeypatch.setattr(tiles, "free_memory", lambda: gigabytes * 2.0**30)
+    networks = SimpleNamespace(name=engine, network=Architecture(width=width))
+    assert (pixels <= tiles.fitting_pixels(networks)) == whole
 
 
 def test_free_memory_is_read_or_taken_for_large(monkeypatch):

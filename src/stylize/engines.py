@@ -15,14 +15,15 @@ from pathlib import Path
 
 from src.config import ROOT
 from src.errors import UserError
+from src.stylize.fastest import Work, find_fastest
 from src.stylize.readers import open_mindir, open_onnxruntime, open_openvino
 
 BUNDLED = ROOT / "pretrained_model" / "arbitrary_compact.ckpt"
 BUNDLED_STYLES = BUNDLED.with_name("n_styles.ckpt")
 PARTS = ("predictor", "transfer")
 TILES = "tiles"  # a third part, which only contents too large for the memory need
-# the first that is installed is taken when none is named: fastest first
-EXPORTED_ENGINES = ("openvino", "onnxruntime")
+OPENERS = {"openvino": open_openvino, "onnxruntime": open_onnxruntime}
+EXPORTED_ENGINES = tuple(OPENERS)
 PACKAGES = {"mindspore": "mindspore", "mindir": "mindspore", "onnxruntime": "onnxruntime", "openvino": "openvino"}
 SUFFIXES = {"mindir": ".mindir", "onnxruntime": ".onnx", "openvino": ".onnx"}
 INSTALL = {"openvino": "requirements-openvino.txt", "onnxruntime": "requirements-runtime.txt"}
@@ -51,28 +52,38 @@ def bundled_styles(engine) -> str:
     return str(BUNDLED_STYLES)
 
 
-def choose_engine(engine, checkpoint) -> str:
+def choose_engine(engine, checkpoint, runtime=None, work=None) -> str:
     """The engine to use: the one named, or for "auto" the fastest that is installed and can read the checkpoint.
+
+    Args:
+        runtime: `src.sections.RuntimeConfig`, whose device and precision not every engine has, or None for defaults.
+        work: `src.stylize.fastest.Work`, or None where it is not known what will be stylised.
 
     Raises:
         UserError: its package is not installed, or nothing that is can read the checkpoint.
     """
-    chosen = _fastest_engine(checkpoint) if engine == "auto" else engine
+    chosen = _fastest_engine(checkpoint, runtime, work or Work()) if engine == "auto" else engine
     if not installed(chosen):
         file = INSTALL.get(chosen, "requirements.txt")
         raise UserError(f"option engine: {chosen} is not installed in this Python; run 'pip install -r {file}'")
     return chosen
 
 
-def _fastest_engine(checkpoint) -> str:
+def _fastest_engine(checkpoint, runtime, work) -> str:
     suffix = Path(checkpoint).suffix.lower()
     if suffix == ".mindir":
         return "mindir"
     if checkpoint and suffix != ".onnx":
         return "mindspore"
-    for name in EXPORTED_ENGINES:
-        if installed(name):
-            return name
+    names = [name for name in EXPORTED_ENGINES if installed(name)]
+    if len(names) > 1 and runtime and runtime.precision != "float32":
+        return "openvino"  # the other has float32 only
+    if len(names) > 1 and runtime and runtime.device_target not in ("auto", "CPU"):
+        return "onnxruntime"  # the other runs on the CPU only
+    if names:
+        files = find_parts(checkpoint, ".onnx")
+        openers = {name: lambda name=name: OPENERS[name](files) for name in names}
+        return find_fastest(openers, files[1], work)
     if checkpoint:
         raise UserError(
             f"checkpoint {checkpoint}: an ONNX file needs onnxruntime or openvino; run 'pip install -r "
@@ -117,7 +128,7 @@ def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss=None, ru
     Raises:
         UserError: see `choose_engine`, `find_parts` and the engines.
     """
-    engine = choose_engine(engine, checkpoint)
+    engine = choose_engine(engine, checkpoint, runtime)
     device = runtime.device_target if runtime else "auto"
     precision = runtime.precision if runtime else "float32"
     if engine == "mindspore":

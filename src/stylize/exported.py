@@ -28,6 +28,7 @@ class Architecture:
     padding: str = "reflect"
     output: str = "sigmoid"
     norm_affine: bool = False
+    width: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 import numpy as np
 from PIL import Image
 
+from src.config import defaults
 from src.data.images import resize_short_side, resize_to, to_image, to_network
 from src.errors import UserError
 from src.stylize.engines import PACKAGES, choose_engine, open_networks
 from src.stylize.flat import background_input, find_background, paint_constant
 from src.stylize.named import blend_weights
 from src.stylize.padding import pad_image
-from src.stylize.tiles import MOST_WHOLE, TILE, check_tile, fitting_pixels, stylize_tiled
+from src.stylize.tiles import LIMITS, check_tile, fitting_pixels, stylize_tiled
 
 # What the style prediction network sees of a style: its short side in pixels, and how much longer the other may be.
 # Magenta embeds styles at 256 as well; an embedding then does not depend on the resolution of the style's file.
@@ -19,9 +20,6 @@ STYLE_ASPECT = 4
 # an instance norm over fewer than 4 x 4 pixels is mostly noise.
 MULTIPLE = 4
 SMALLEST_SIDE = 16
-# An engine that can't tile stylises contents of more pixels at this many and the pastiche is enlarged: the network
-# takes about 1 GB a megapixel, and near 8 million oneDNN's 9x9 convolution falls to a kernel that takes hours.
-MOST_PIXELS = 6_000_000
 
 
 def prepare_style(style):
@@ -125,8 +123,9 @@ class Stylizer:
         """The pastiche, uint8 of the content's shape, of a uint8 (H, W, 3) RGB image of any size and an embedding.
 
         A constant content gives a constant pastiche, see `src.stylize.flat`.
-        Contents of more pixels than `MOST_WHOLE`, or than fit into the free memory, are stylised in tiles. An engine
-        that can't tile stylises those above `MOST_PIXELS` at that size, and the pastiche is enlarged.
+        Contents of more pixels than the engine takes at once (`src.stylize.tiles.LIMITS`), or than fit into the free
+        memory, are stylised in tiles. An engine that can't tile stylises them at that many pixels, and the pastiche is
+        enlarged.
 
         Args:
             progress: function of the work done and of all of it, called after each tile; or None.
@@ -140,8 +139,11 @@ class Stylizer:
         background, constant = find_background(content) if reflects else (None, False)
         if constant:
             return np.broadcast_to(to_image(paint_constant(self.networks, embedding)), content.shape).copy()
-        side = self._tile_side(content)
-        reduced = content if side else _reduce(content)
+        most = fitting_pixels(self.networks)
+        side = self.tile
+        if not side and content[..., 0].size > most and self.networks.can_tile:
+            side = LIMITS[self.networks.name].tile
+        reduced = content if side else _reduce(content, most)
         padded = pad_image(reduced, MULTIPLE, SMALLEST_SIDE)
         self._check_size(content, padded, side)
         nothing = background_input(self.networks, background)
@@ -165,16 +167,11 @@ class Stylizer:
             "resize the picture, or export the network with --dynamic, which takes every size"
         )
 
-    def _tile_side(self, content):
-        """Side of the tiles for a content, 0 to stylise it whole."""
-        large = content.shape[0] * content.shape[1] > fitting_pixels(MOST_WHOLE)
-        return self.tile or (TILE if large and self.networks.can_tile else 0)
 
-
-def _reduce(image):
-    """The image with at most `MOST_PIXELS` pixels, the same array when it has no more."""
+def _reduce(image, most):
+    """The image with at most so many pixels, the same array when it has no more."""
     height, width = image.shape[:2]
-    scale = (MOST_PIXELS / (height * width)) ** 0.5
+    scale = (most / (height * width)) ** 0.5
     if scale >= 1:
         return image
     size = (max(1, int(width * scale)), max(1, int(height * scale)))
@@ -186,15 +183,18 @@ def _check_image(image):
         raise ValueError(f"expected a uint8 image of (H, W, 3), found {image.dtype} {image.shape}")
 
 
-def open_stylizer(checkpoint="", inception_ckpt="", engine="auto", runtime=None, tile=0) -> Stylizer:
+def open_stylizer(checkpoint="", inception_ckpt="", engine="auto", runtime=None, tile=0, work=None) -> Stylizer:
     """A `Stylizer`, whose arguments these are, with device and mode set up first where MindSpore runs the networks.
+
+    Args:
+        work: what will be stylised, see `src.stylize.engines.choose_engine`; None where that is not known.
 
     Raises:
         UserError: see `Stylizer` and `src.runtime.setup`.
     """
-    engine = choose_engine(engine, checkpoint)
+    engine = choose_engine(engine, checkpoint, runtime, work)
     if PACKAGES[engine] == "mindspore":
         from src.runtime import setup
 
-        setup(runtime)
+        setup(runtime or defaults()["runtime"])
     return Stylizer(checkpoint, inception_ckpt, engine=engine, runtime=runtime, tile=tile)

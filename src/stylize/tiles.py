@@ -16,16 +16,36 @@ from src.errors import UserError
 MARGIN = 56
 ALIGNMENT = 4
 SMALLEST_TILE = 2 * MARGIN + 16
-# Beyond this oneDNN's convolutions get slow, below it the overlap does
-TILE = 768
 # Borders of the crops disturb the statistics: tiled pastiches are at 52 dB from untiled ones with these, 45 with 256
 CROP = 512
-# Contents of up to so many pixels are stylised whole, and the statistics of so many crops are taken together
-MOST_WHOLE = 2_200_000
+# The statistics of crops of so many pixels are taken together
 MOST_COLLECTED = 2_200_000
-# What the network takes at full width, in the engine that takes most; a half of the free memory is left alone
-BYTES_PER_PIXEL = 1_100
+# of the free memory a half is left alone
 MEMORY_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an engine takes at once.
+
+    Attributes:
+        whole: contents of up to so many pixels are stylised whole, where the memory allows.
+        bytes_per_pixel: memory that the network of full width takes then.
+        tile: side of the tiles of larger ones, pixels: beyond it convolutions get slow, below it the overlap does.
+    """
+
+    whole: int
+    bytes_per_pixel: int
+    tile: int
+
+
+# MindSpore's convolutions gather their windows in one buffer and fall to kernels that take hours where it is too large
+LIMITS = {
+    "mindspore": Limits(2_200_000, 1_100, 768),
+    "mindir": Limits(2_200_000, 1_100, 768),
+    "onnxruntime": Limits(12_500_000, 700, 1536),
+    "openvino": Limits(12_500_000, 700, 1536),
+}
 
 
 @dataclass(frozen=True)
@@ -60,9 +80,16 @@ def free_memory() -> float:
         return float("inf")
 
 
-def fitting_pixels(most) -> int:
-    """How many pixels the network may be given at once: `most`, or fewer when the free memory is small."""
-    return int(min(most, MEMORY_SHARE * free_memory() / BYTES_PER_PIXEL))
+def fitting_pixels(networks, most=None) -> int:
+    """How many pixels the network may be given at once: fewer than its engine takes when the free memory is small.
+
+    Args:
+        networks: an engine, see `src.stylize.engines`.
+        most: a smaller number than the engine's; None for that.
+    """
+    limits = LIMITS[networks.name]
+    fitting = MEMORY_SHARE * free_memory() / (limits.bytes_per_pixel * networks.network.width)
+    return int(min(most or limits.whole, limits.whole, fitting))
 
 
 def plan_tiles(length, side) -> list[Span]:
@@ -155,7 +182,7 @@ def stylize_tiled(networks, content, embedding, side, nothing, progress=None):
         uint8 like content.
     """
     rows, columns = (plan_tiles(length, side) for length in content.shape[:2])
-    batches = plan_crops(*content.shape[:2], fitting_pixels(MOST_COLLECTED))
+    batches = plan_crops(*content.shape[:2], fitting_pixels(networks, MOST_COLLECTED))
     work = [content[..., 0][crop].size for batch in batches for crop in batch]
     work += [content[row.seen, column.seen, 0].size for row in rows for column in columns]
     done = 0
