@@ -19,7 +19,7 @@ from src.files import atomic_write
 # Measuring costs about as much as stylising 2 megapixels and opening both engines; a single picture never waits for it
 WORTH_MEASURING = 32_000_000
 # up to so many pixels a content counts as small; the sides in pixels at which small and large ones are timed
-SMALL = 250_000
+SMALL = 500_000
 SIDES = {"small": 256, "large": 640}
 SECONDS = 0.2
 
