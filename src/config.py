@@ -25,6 +25,9 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; {self.prog} --help lists every option")
 
 
+BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
 def _type_name(kind) -> str:
     return kind.__name__ if isinstance(kind, type) and not typing.get_args(kind) else str(kind)
 
@@ -32,6 +35,8 @@ def _type_name(kind) -> str:
 def _convert(value, kind, where):
     """Checks a YAML value, or a command line's text, against a field's type."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if bool in args:  # or text
+        return _convert(value, bool if isinstance(value, bool) or str(value).lower() in BOOLEANS else str, where)
     if origin is types.UnionType:  # a list or a dict, told apart by the text of the command line
         named = isinstance(value, list) and any("=" in str(item) for item in value)
         value = ",".join(map(str, value)) if named else value
@@ -49,7 +54,7 @@ def _convert(value, kind, where):
         if kind is bool:
             if isinstance(value, bool):
                 return value
-            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[str(value).lower()]
+            return BOOLEANS[str(value).lower()]
         if kind is str:
             if not isinstance(value, str):
                 raise ValueError
@@ -175,7 +180,7 @@ def parse(argv, sections, description, positionals=(), aliases=None):
                 settings["metavar"] = "true|false"
             else:
                 settings["metavar"] = key.upper()
-            if kind is bool:
+            if bool in (kind, *typing.get_args(kind)):
                 settings.update(nargs="?", const="true")
             elif list in (typing.get_origin(kind), *map(typing.get_origin, typing.get_args(kind))):
                 settings["nargs"] = "+"
