@@ -128,6 +128,25 @@ def test_a_term_without_weight_is_not_lowered(method, pictures):
         assert weighted[name] < 0.9 * ends(**{f"{name}_weight": 0.0})[name], name
 
 
+@pytest.mark.parametrize(
+    "scales, sides",
+    [([1.0], [(40, 55), (56, 40)]), ([2.0], [(80, 109), (112, 80)]), ([0.8, 3.0], [(32, 44), (168, 120)])],
+)
+def test_style_scale_is_the_short_side_by_that_of_the_pastiche(method, pictures, scales, sides):
+    made, seen = method(style_scale=scales, blend=(1.0, 1.0)), []
+
+    def record(image):
+        seen.append(image.shape[2:])
+        if len(seen) == 3:
+            raise InterruptedError
+        return (), ()
+
+    made._targets = record
+    with pytest.raises(InterruptedError):
+        next(iter(made.optimize(*pictures)))
+    assert seen == [(40, 48), *sides]
+
+
 def test_blend_weights_of_several_styles(method, usual, pictures):
     content, styles = pictures
     both = method(blend=(3.0, 1.0))

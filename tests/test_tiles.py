@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import stylize
-from src.data.images import read_image, write_image
+from src.data.images import read_image, to_network, write_image
 from src.errors import UserError, run_entry
 from src.models.factory import create_model
 from src.stylize import tiles
@@ -18,6 +18,9 @@ from src.stylize.stylizer import Stylizer
 
 SIZE = (400, 520)
 TILE = 192
+# of a pixel through the layers: 9x9 at full size, 3x3 at half and ten at a quarter, and the same way back
+# (4 + 1 + 2 + 10 * 4 + 2 + 1 + 4), and what the two enlargements and the blocks of the last convolution round away
+REACH = 56
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +64,7 @@ def test_tiles_keep_every_pixel_once_away_from_their_borders(side):
         assert {span.seen.stop - span.seen.start for span in spans} == {min(side, length)}
         for span, after in zip(spans[:-1], spans[1:], strict=True):
             assert span.kept.stop == after.kept.start and after.seen.start % 4 == 0
-            assert min(span.seen.stop - span.kept.stop, after.kept.start - after.seen.start) >= tiles.MARGIN
+            assert min(span.seen.stop - span.kept.stop, after.kept.start - after.seen.start) >= REACH
 
 
 @pytest.mark.parametrize("size", [(16, 16), (512, 516), (4320, 7680), (100, 20000), (2048, 2048)])
@@ -101,6 +104,19 @@ def test_tiles_join_without_a_seam(upsampling, image):
     one, many = (tiles.stylize_tiled(networks, content, embedding, side, 0) for side in (512, 128))
     assert one.std() > 5
     assert np.abs(one.astype(int) - many).max() <= 1
+
+
+def test_a_pixel_reaches_as_far_as_the_tiles_overlap(reference, image):
+    """With the statistics fixed, a change of a block of pixels changes nothing further than `REACH` away."""
+    networks = reference.networks
+    content, embedding = to_network(image(160, 160, 0)), np.ones((1, networks.embedding_dim), np.float32)
+    changed = content.copy()
+    changed[..., 80:84, 80:84] = 1 - changed[..., 80:84, 80:84]
+    statistics = networks.collect(content, embedding)
+    before, after = (networks.transfer_tile(x, embedding, statistics) for x in (content, changed))
+    _, _, rows, columns = np.nonzero(np.abs(before - after) > 1e-6)
+    reach = max(80 - rows.min(), rows.max() - 83, 80 - columns.min(), columns.max() - 83)
+    assert 45 < reach <= REACH
 
 
 @pytest.mark.parametrize("crop, collected, least", [(512, 10**6, 40), (128, 60_000, 28)], ids=["one batch", "batches"])
