@@ -79,7 +79,7 @@ def test_engines_agree_on_nearly_flat_contents_in_tiles(pairs):
 class Repeating:
     """An engine whose pastiche is its input."""
 
-    name, can_tile, styles, embedding_dim, content_size = "repeating", False, (), 4, None
+    name, can_tile, styles, embedding_dim, content_size = "onnxruntime", False, (), 4, None
 
     def __init__(self, **network):
         self.network = Architecture(**network)

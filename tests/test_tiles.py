@@ -198,10 +198,28 @@ def test_what_is_stylised_whole_without_mindspore(engine, gigabytes, width, pixe
     assert (pixels <= tiles.fitting_pixels(networks)) == whole
 
 
-def test_free_memory_is_read_or_taken_for_large(monkeypatch):
-    assert tiles.free_memory() > 1e6
-    monkeypatch.setattr("builtins.open", lambda *_, **__: (_ for _ in ()).throw(OSError()))
-    assert tiles.free_memory() == float("inf")
+@pytest.mark.parametrize(
+    "machine, limit, used, expected",
+    [
+        ("MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "max", "77", 5_120_000),
+        ("MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "4000000", "1100000", 3_000_000),
+        ("MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "4000000", "4200000", 0),
+        ("MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "9000000", "1000000", 5_120_000),
+        ("MemTotal: 9 kB\n", "4000000", "1100000", 3_000_000),
+        (None, None, None, float("inf")),
+    ],
+)
+def test_free_memory_is_the_machines_or_the_containers(machine, limit, used, expected, tmp_path, monkeypatch):
+    stat = "active_file 7\ninactive_file 100000\n"
+    for name, text in (("machine", machine), ("limit", limit), ("used", used), ("memory.stat", stat)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    monkeypatch.setattr(tiles, "MEMORY", tmp_path / "machine")
+    for files in (0, 1):
+        groups = [(tmp_path / "none", tmp_path / "none")] * 2
+        groups[files] = (tmp_path / "limit", tmp_path / "used")
+        monkeypatch.setattr(tiles, "CONTAINERS", groups)
+        assert tiles.free_memory() == expected
 
 
 class Repeating:
@@ -211,6 +229,12 @@ class Repeating:
 
     def transfer(self, content, _):
         return content
+
+
+def test_without_tiles_little_memory_does_not_make_a_tiny_picture(image, monkeypatch):
+    monkeypatch.setattr(tiles, "free_memory", lambda: 1e6)
+    content = image(300, 400, 0)
+    assert (Stylizer(networks=Repeating()).stylize(content, np.zeros(100)) == content).all()
 
 
 def test_an_engine_without_a_graph_for_tiles(image):

@@ -10,7 +10,7 @@ from src.stylize.engines import PACKAGES, choose_engine, open_networks
 from src.stylize.flat import background_input, find_background, paint_constant
 from src.stylize.named import blend_weights
 from src.stylize.padding import pad_image
-from src.stylize.tiles import LIMITS, check_tile, fitting_pixels, stylize_tiled
+from src.stylize.tiles import LEAST_REDUCED, LIMITS, check_tile, fitting_pixels, stylize_tiled
 
 # What the style prediction network sees of a style: its short side in pixels, and how much longer the other may be.
 # Magenta embeds styles at 256 as well; an embedding then does not depend on the resolution of the style's file.
@@ -139,11 +139,11 @@ class Stylizer:
         background, constant = find_background(content) if reflects else (None, False)
         if constant:
             return np.broadcast_to(to_image(paint_constant(self.networks, embedding)), content.shape).copy()
-        most = fitting_pixels(self.networks)
+        limits, most = LIMITS[self.networks.name], fitting_pixels(self.networks)
         side = self.tile
         if not side and content[..., 0].size > most and self.networks.can_tile:
-            side = LIMITS[self.networks.name].tile
-        reduced = content if side else _reduce(content, most)
+            side = limits.tile
+        reduced = content if side else _reduce(content, max(most, min(limits.whole, LEAST_REDUCED)))
         padded = pad_image(reduced, MULTIPLE, SMALLEST_SIDE)
         self._check_size(content, padded, side)
         nothing = background_input(self.networks, background)

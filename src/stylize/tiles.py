@@ -5,6 +5,7 @@ Instance norm is all of the style transfer network that isn't local. With its st
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -20,8 +21,17 @@ SMALLEST_TILE = 2 * MARGIN + 16
 CROP = 512
 # The statistics of crops of so many pixels are taken together
 MOST_COLLECTED = 2_200_000
+MEMORY = Path("/proc/meminfo")
+# limit and use of a container's memory, as both versions of Linux' control groups have them
+GROUPS = Path("/sys/fs/cgroup")
+CONTAINERS = (
+    (GROUPS / "memory.max", GROUPS / "memory.current"),
+    (GROUPS / "memory/memory.limit_in_bytes", GROUPS / "memory/memory.usage_in_bytes"),
+)
 # of the free memory a half is left alone
 MEMORY_SHARE = 0.5
+# Where there are no tiles, a content is not reduced to fewer pixels, however little is free
+LEAST_REDUCED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -71,12 +81,29 @@ def check_tile(side):
 
 
 def free_memory() -> float:
-    """Bytes that programs may still take; infinite where the system doesn't say (it is read from /proc/meminfo)."""
+    """Bytes that this program may still take: of the machine's memory, and of its container's where that has a limit.
+
+    Infinite where the system doesn't say (Linux does, in files).
+    """
+    return min(_machine_memory(), *(_container_memory(*files) for files in CONTAINERS))
+
+
+def _machine_memory():
     try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            sizes = dict(line.split(":") for line in file)
+        sizes = dict(line.split(":") for line in MEMORY.read_text(encoding="ascii").splitlines())
         return 1024 * int(sizes["MemAvailable"].split()[0])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, IndexError):
+        return float("inf")
+
+
+def _container_memory(limit, used):
+    try:
+        free = int(limit.read_text(encoding="ascii")) - int(used.read_text(encoding="ascii"))
+        lines = used.with_name("memory.stat").read_text(encoding="ascii").splitlines()
+        # pages of files, which count as used and are given up when memory is short
+        pages = [int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "total_inactive_file "))]
+        return max(0, free + max(pages, default=0))
+    except (OSError, ValueError):  # no such files, or "max"
         return float("inf")
 
 
