@@ -2,6 +2,7 @@
 
 python eval.py --content_path C --style_path S --ckpt_path F --output_path D [--image_size N] [--interpolation K]
 python eval.py --content_path C --style_path S --output_path D --image_size N --config_path configs/optimize.yaml
+python eval.py --content_path C --style_path S --pictures DIR --output_path D [--image_size N]
 """
 
 import sys
@@ -25,6 +26,8 @@ def check_settings(settings):
         )
     if settings.interpolation < 0 or settings.interpolation == 1:
         raise UserError(f"option interpolation: found {settings.interpolation}, expected 0, or 2 steps or more")
+    if settings.interpolation and settings.pictures_path:
+        raise UserError(f"option interpolation: found {settings.interpolation}, expected 0 with --pictures FOLDER")
 
 
 # what concerns one picture's files, which eval.py writes in its own way
@@ -34,8 +37,11 @@ TRAINED = ("ckpt_path", "inception_ckpt", "interpolation")
 
 
 def check_method_options(options, argv):
-    """Raises a UserError for options that do nothing with the method."""
-    if options.network.method == "optimize":
+    """Raises a UserError for options that do nothing with the method, or with pictures that are there already."""
+    if options.eval.pictures_path:
+        kept = ("content_path", "style_path", "output_path", "image_size", "pictures")
+        refuse_options(argv, ["eval", "network", "optimize"], kept, "does nothing with --pictures FOLDER")
+    elif options.network.method == "optimize":
         idle = set(ONE_PICTURE) | set(TRAINED)
         kept = set(vars(options.eval) | vars(options.optimize)) - idle
         refuse_options(argv, ["eval", "optimize"], kept, "does nothing here with --method optimize")
@@ -56,10 +62,78 @@ def create_method(options, runtime):
     return Stylizer(settings.ckpt_path, settings.inception_ckpt, options.loss, "mindspore", options.runtime)
 
 
+def create_told_metric(options):
+    """The metric of the options; says so when it has to do without a loss network."""
+    from src.metrics import create_metric
+
+    searched = [Path(options.eval.ckpt_path).expanduser().parent, ROOT / "pretrained_model"]
+    metric = create_metric(options.loss, searched)
+    if not metric.has_features:
+        print(
+            f"no weights of {options.loss.loss_network} in {searched[0]} or {searched[1]}: structural similarity, grid "
+            "energy, colours and times only; name a loss network's file with --loss_network_ckpt (and its kind with "
+            "--loss_network)"
+        )
+    return metric
+
+
+def new_report(settings, folder, contents, styles):
+    """The `EvaluationFolder` of some contents and styles."""
+    from src.evaluation import EvaluationFolder, relative_names
+
+    names = relative_names(contents, settings.content_path), relative_names(styles, settings.style_path)
+    return EvaluationFolder(folder, contents, styles, *names, settings.image_size, settings.writes_pictures)
+
+
+def measure_found(options, folder, contents, styles):
+    """Measures the pictures of --pictures; returns the finished report."""
+    from src.found_pictures import check_pictures, find_pictures, measure_pictures, named, with_pictures
+    from src.runtime import setup
+
+    settings = options.eval
+    pictures, others = find_pictures(settings.pictures_path, contents, styles)
+    print(f"{len(pictures)} of the {len(contents) * len(styles)} pairs have a picture in {settings.pictures_path}")
+    if others:
+        print(f"{len(others)} pictures there belong to no pair: {named(others)}")
+    contents, styles, pictures = with_pictures(pictures, contents, styles)
+    check_pictures(pictures, contents, settings.image_size)
+    setup(options.runtime)
+    metric = create_told_metric(options)
+    report = new_report(settings, folder, contents, styles)
+    for pair in measure_pictures(pictures, contents, styles, metric, settings.image_size):
+        report.add(pair, pictures[pair.content_index, pair.style_index].name)
+    report.finish()
+    return report
+
+
+def measure_method(options, folder, contents, styles):
+    """Stylises and measures; returns the finished report."""
+    from src.evaluation import evaluate_pairs
+    from src.runtime import setup
+    from src.stylize.named import match_styles
+
+    settings = options.eval
+    runtime = setup(options.runtime)
+    method = create_method(options, runtime)
+    names = match_styles(method.styles, styles)
+    metric = create_told_metric(options)
+    report = new_report(settings, folder, contents, styles)
+    print(f"{len(contents)} contents x {len(styles)} styles on {runtime.device_target}")
+    for pair in evaluate_pairs(contents, styles, method, metric, settings.image_size, names=names):
+        report.add(pair)
+        if pair.style_index == len(styles) - 1:
+            print(f"content {pair.content_index + 1} of {len(contents)} done", flush=True)
+    report.finish()
+    if settings.interpolation:
+        print(f"interpolating in {settings.interpolation} steps", flush=True)
+        report.interpolate(method, settings.interpolation)
+    return report
+
+
 def main(argv):
     """Reads the options, evaluates, returns the exit code."""
     sections = ("eval", "network.method", "optimize", "loss", "runtime")
-    options = parse(argv, sections, "Stylises and measures every content with every style.")
+    options = parse(argv, sections, "Stylises and measures every content with every style, or measures pictures.")
     settings = options.eval
     check_settings(settings)
     check_method_options(options, argv)
@@ -68,50 +142,14 @@ def main(argv):
     styles = list_images(settings.style_path, "style_path", folder)
     for path in {*contents, *styles}:
         read_image(path)  # a damaged file is named now rather than after half of the work
+    measured = measure_found if settings.pictures_path else measure_method
     with only_run_in(folder, "output_path"):
-        evaluate(options, folder, contents, styles)
-    return 0
-
-
-def evaluate(options, folder, contents, styles):
-    """Stylises and measures files, prints the summary and writes everything into the folder."""
-    from src.evaluation import EvaluationFolder, evaluate_pairs, relative_names
-    from src.metrics import create_metric
-    from src.runtime import setup
-    from src.stylize.named import match_styles
-
-    settings, runtime = options.eval, setup(options.runtime)
-    method = create_method(options, runtime)
-    names = match_styles(method.styles, styles)
-    searched = [Path(settings.ckpt_path).expanduser().parent, ROOT / "pretrained_model"]
-    metric = create_metric(options.loss, searched)
-    if not metric.has_features:
-        print(
-            f"no weights of {options.loss.loss_network} in {searched[0]} or {searched[1]}: structural similarity and "
-            "times only; name a loss network's file with --loss_network_ckpt (and its kind with --loss_network)"
-        )
-    report = EvaluationFolder(
-        folder,
-        contents,
-        styles,
-        relative_names(contents, settings.content_path),
-        relative_names(styles, settings.style_path),
-        settings.image_size,
-        settings.pictures,
-    )
-    print(f"{len(contents)} contents x {len(styles)} styles on {runtime.device_target}")
-    for pair in evaluate_pairs(contents, styles, method, metric, settings.image_size, names=names):
-        report.add(pair)
-        if pair.style_index == len(styles) - 1:
-            print(f"content {pair.content_index + 1} of {len(contents)} done", flush=True)
-    report.finish()
+        report = measured(options, folder, contents, styles)
     if report.grid.cut:
         print(f"grid.png shows the first {report.grid.rows} contents and {report.grid.columns} styles")
-    if settings.interpolation:
-        print(f"interpolating in {settings.interpolation} steps", flush=True)
-        report.interpolate(method, settings.interpolation)
     print(report.summary())
-    print(f"pictures, grid.png and metrics.csv are in {folder}")
+    print(f"{'' if settings.pictures_path else 'pictures, '}grid.png and metrics.csv are in {folder}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ model). The losses that Gatys' method minimises are those of the recipe that the
 """
 
 import dataclasses
-import statistics
 import sys
 from pathlib import Path
 
@@ -56,8 +55,10 @@ def measure(name, method, contents, styles, metric, image_size, wanted=None):
 
 def middle(rows, key) -> str:
     """The median of a figure, with the 10th and 90th percentile when there are enough rows."""
-    values = [row[key] for row in rows if np.isfinite(row[key])]
-    text = f"{statistics.median(values):.3f}"
+    from src.evaluation import finite
+
+    values = finite(rows, key)
+    text = f"{np.median(values):.3f}"
     if len(values) < 20:
         return text
     return text + " ({:.2f} to {:.2f})".format(*np.percentile(values, (10, 90)))
@@ -70,9 +71,17 @@ def describe(rows) -> str:
 
 def table(groups) -> str:
     """Markdown: one line a method; medians, 10th to 90th percentile in brackets."""
-    lines = ["| method | pairs | style distance left | content distance | SSIM |", "| --- | --- | --- | --- | --- |"]
+    columns = {
+        "style_left": "style distance left",
+        "content_distance": "content distance",
+        "ssim": "SSIM",
+        "grid_energy": "grid energy",
+        "colour_mean": "mean colour",
+        "colour_covariance": "colour covariance",
+    }
+    lines = [f"| method | pairs | {' | '.join(columns.values())} |", "| --- " * (2 + len(columns)) + "|"]
     for name, rows in groups:
-        cells = (middle(rows, "style_left"), middle(rows, "content_distance"), middle(rows, "ssim"))
+        cells = [middle(rows, key) for key in columns]
         lines.append(f"| {name} | {len(rows)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = ROOT / "default_config.yaml"
 
 
-_SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise UserError(f"{message}; {self.prog} --help lists every option")
+
+
+BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def _type_name(kind) -> str:
@@ -36,6 +36,8 @@ def _type_name(kind) -> str:
 def _convert(value, kind, where):
     """Checks a YAML value, or a command line's text, against a field's type."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if bool in args:  # or text
+        return _convert(value, bool if isinstance(value, bool) or str(value).lower() in BOOLEANS else args[-1], where)
     if origin is types.UnionType:  # a list or a dict, told apart by the text of the command line
         named = isinstance(value, list) and any("=" in str(item) for item in value)
         value = ",".join(map(str, value)) if named else value
@@ -53,7 +55,7 @@ def _convert(value, kind, where):
         if kind is bool:
             if isinstance(value, bool):
                 return value
-            return _SWITCH[str(value).lower()]
+            return BOOLEANS[str(value).lower()]
         if kind in (str, PathText):
             if not isinstance(value, str):
                 raise ValueError
@@ -180,7 +182,7 @@ def parse(argv, sections, description, positionals=(), aliases=None):
                 settings["metavar"] = "true|false"
             else:
                 settings["metavar"] = key.upper()
-            if kind is bool:
+            if bool in (kind, *typing.get_args(kind)):
                 switches |= set(flags)
                 settings.update(nargs="?", const="true")
             elif list in (typing.get_origin(kind), *map(typing.get_origin, typing.get_args(kind))):
@@ -205,7 +207,7 @@ def parse(argv, sections, description, positionals=(), aliases=None):
 def _keep_positionals(argv, switches):
     """The command line, where what follows a switch is the switch's only if that is true, false, yes, no, 1 or 0."""
     following = zip(argv, [*argv[1:], ""], strict=False)
-    return [f"{text}=true" if text in switches and after.lower() not in _SWITCH else text for text, after in following]
+    return [f"{text}=true" if text in switches and after.lower() not in BOOLEANS else text for text, after in following]
 
 
 def refuse_options(argv, sections, keep, why):

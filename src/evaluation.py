@@ -3,7 +3,6 @@
 import csv
 import itertools
 import math
-import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,16 +23,16 @@ class Pair:
         content_index, style_index: positions in the lists of files.
         content: the uint8 (H, W, 3) image, resized and cropped when that was asked for.
         pastiche: uint8 of the content's shape.
-        embedding: (embedding_dim,) of the style, or what the method has in its place.
+        embedding: (embedding_dim,) of the style, or what the method has in its place; None for a picture of a file.
         measurement: its figures.
-        milliseconds: time to stylise, without embedding, compiling and measuring.
+        milliseconds: time to stylise, without embedding, compiling and measuring; NaN for a picture of a file.
     """
 
     content_index: int
     style_index: int
     content: np.ndarray
     pastiche: np.ndarray
-    embedding: np.ndarray
+    embedding: np.ndarray | None
     measurement: Measurement
     milliseconds: float
 
@@ -45,6 +44,9 @@ class Pair:
             "content_distance": found.content_distance,
             "style_left": found.style_left,
             **{f"style_left_{tap}": value for tap, value in found.style_left_taps.items()},
+            "grid_energy": found.grid_energy,
+            "colour_mean": found.colour_mean,
+            "colour_covariance": found.colour_covariance,
             "milliseconds": self.milliseconds,
         }
 
@@ -141,18 +143,22 @@ class EvaluationFolder:
         self.rows = []
         self.embeddings = {}
 
-    def add(self, pair):
-        """Takes a `Pair`: writes its picture, keeps its thumbnail and figures."""
+    def add(self, pair, picture=""):
+        """Takes a `Pair`: writes its picture, unless there is one already; keeps its thumbnail and figures.
+
+        Args:
+            picture: name of the picture when it exists.
+        """
         i, j = pair.content_index, pair.style_index
-        name = f"{self.pairs[i * len(self.styles) + j]}.png"
-        if self.pictures:
-            write_image(self.folder / name, pair.pastiche)
-        if j == 0:
+        if self.pictures and not picture:
+            picture = f"{self.pairs[i * len(self.styles) + j]}.png"
+            write_image(self.folder / picture, pair.pastiche)
+        if not self.rows or self.rows[-1]["content"] != self.content_names[i]:
             self.grid.put_content(i, pair.content)
         self.grid.put(i, j, pair.pastiche)
         self.embeddings[j] = pair.embedding
         names = {"content": self.content_names[i], "style": self.style_names[j]}
-        self.rows.append({**names, "picture": name if self.pictures else "", **pair.figures()})
+        self.rows.append({**names, "picture": picture, **pair.figures()})
 
     def finish(self):
         """Writes grid.png and metrics.csv (one row a pair; a figure that there is not is left empty)."""
@@ -186,15 +192,21 @@ class EvaluationFolder:
                 write_image(self.folder / "interpolation" / f"{name}.png", strip(frames))
 
     def summary(self) -> str:
-        """Median and mean of every figure over the pairs, as a table."""
-        lines = [f"{'':24}{'median':>10}{'mean':>10}"]
+        """Median, 10th and 90th percentile of every figure over the pairs, as a table."""
+        lines = [f"{'':24}{'median':>10}{'10 %':>10}{'90 %':>10}"]
         for key in list(self.rows[0])[3:]:
-            values = [row[key] for row in self.rows if not math.isnan(row[key])]
-            if values:
-                digits = 1 if key == "milliseconds" else 4
-                middle, mean = statistics.median(values), statistics.fmean(values)
-                lines.append(f"{key:24}{middle:>10.{digits}f}{mean:>10.{digits}f}")
+            values = finite(self.rows, key)
+            if len(values):
+                digits = 1 if key in ("milliseconds", "grid_energy", "colour_mean") else 4
+                cells = (f"{value:>10.{digits}f}" for value in np.percentile(values, (50, 10, 90)))
+                lines.append(f"{key:24}{''.join(cells)}")
         return "\n".join(lines)
+
+
+def finite(rows, key) -> np.ndarray:
+    """The values of a figure over some rows, without those that are not there (NaN)."""
+    values = np.array([row[key] for row in rows], np.float64)
+    return values[np.isfinite(values)]
 
 
 def write_table(path, rows):

@@ -7,6 +7,12 @@ Measured on images as they are written (uint8), with one pass of a loss network 
 - content distance: at each content tap, the mean squared error of the features of pastiche and content, divided by the
   mean square of the content's features; averaged over the taps.
 - structural similarity of content and pastiche, which needs no loss network.
+- grid energy of the pastiche (`src.grid_energy`), which needs none either: a lattice that the network leaves.
+- colours, without a loss network: how far the pastiche's pixels are from the style's in their mean (a distance in RGB,
+  levels of 255) and in their covariance (Frobenius norm of the difference divided by that of the style's).
+
+The feature layers and the pooling are fixed for each loss network, whatever a recipe trains with, so that figures of
+two models compare. All distances are ratios at each layer, so they hold for weights of any scale.
 """
 
 import dataclasses
@@ -18,19 +24,23 @@ import numpy as np
 from mindspore import nn
 
 from src.data.images import resize_short_side, to_network
+from src.grid_energy import LUMA, grid_energy
 from src.losses import gram_matrix
 from src.models.factory import WEIGHT_FILES, create_loss_network
 from src.stylize.padding import pad_image
 
-# With the distilled network the metric's taps are fixed, whatever a recipe trains with: figures stay comparable.
-DISTILLED_STYLE_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-DISTILLED_CONTENT_TAPS = ("relu4_1",)
+# Style and content layers. VGG-16's are those of Johnson et al. and Ghiasi et al., VGG-19's those of Gatys et al.
+FIRST_OF_BLOCKS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+METRIC_TAPS = {
+    "vgg16": (("relu1_2", "relu2_2", "relu3_3", "relu4_3"), ("relu3_3",)),
+    "vgg19": (FIRST_OF_BLOCKS, ("relu4_2",)),
+    "distilled_vgg19": (FIRST_OF_BLOCKS, ("relu4_1",)),
+}
+METRIC_POOLING = "average"
 # Larger images are reduced to this many pixels before they are measured: a VGG's features of 12 megapixels take 3 GB.
 MEASURED_PIXELS = 1 << 20
 # Smaller ones are extended by reflection: five blocks halve the sides four times and still need two pixels.
 MEASURED_SIDE = 32
-# ITU-R BT.601
-LUMA = np.array((0.299, 0.587, 0.114), np.float32)
 
 
 @dataclass(frozen=True)
@@ -40,12 +50,16 @@ class Description:
     Attributes:
         size: (H, W) of the image as it is.
         luma: float32 (h, w) in [0, 1].
+        colour_mean: (3,), mean of the pixels' red, green and blue, levels of 255.
+        colour_covariance: (3, 3), their covariance.
         contents: features float32 (C, h, w), one a content tap.
         grams: Gram matrices float32 (C, C), one a style tap.
     """
 
     size: tuple
     luma: np.ndarray
+    colour_mean: np.ndarray
+    colour_covariance: np.ndarray
     contents: tuple = ()
     grams: tuple = ()
 
@@ -56,12 +70,18 @@ class Measurement:
 
     Attributes:
         ssim: structural similarity with the content, 1 for the same image.
+        grid_energy: see `src.grid_energy.grid_energy`; NaN for a picture too small.
+        colour_mean: distance of the mean colours of pastiche and style, levels of 255.
+        colour_covariance: relative distance of the covariances of their colours; NaN for a style of one colour.
         content_distance: 0 for the same features.
         style_left: 1 when nothing was done, 0 when the style's statistics are met.
         style_left_taps: {tap: the part of it at that tap}.
     """
 
     ssim: float
+    grid_energy: float
+    colour_mean: float
+    colour_covariance: float
     content_distance: float = float("nan")
     style_left: float = float("nan")
     style_left_taps: dict = field(default_factory=dict)
@@ -95,7 +115,7 @@ class ImageMetric:
         if self._network is not None:
             outputs = tuple(output.asnumpy()[0] for output in self._network(ms.Tensor(to_network(measured))))
             contents, grams = outputs[: len(self.content_taps)], outputs[len(self.content_taps) :]
-        return Description(image.shape[:2], measured @ (LUMA / 255), contents, grams)
+        return Description(image.shape[:2], measured @ (LUMA / 255), *colour_statistics(image), contents, grams)
 
     def describe_style(self, image) -> Description:
         """As `describe`, without what only contents are asked for: a few megabytes less to keep."""
@@ -112,13 +132,16 @@ class ImageMetric:
         if pastiche.shape[:2] != content.size:
             raise ValueError(f"expected a pastiche of the content's size {content.size}, found {pastiche.shape[:2]}")
         found = self.describe(pastiche)
-        similarity = ssim(found.luma, content.luma)
+        colours = float(np.linalg.norm(found.colour_mean - style.colour_mean))
+        spread = np.linalg.norm(style.colour_covariance)
+        spreads = np.linalg.norm(found.colour_covariance - style.colour_covariance) / spread if spread else np.nan
+        plain = (ssim(found.luma, content.luma), grid_energy(pastiche), colours, float(spreads))
         if self._network is None:
-            return Measurement(similarity)
+            return Measurement(*plain)
         left = style_distances_left(found.grams, content.grams, style.grams)
         distances = [relative_error(a, b) for a, b in zip(found.contents, content.contents, strict=True)]
         return Measurement(
-            similarity, float(np.mean(distances)), float(np.mean(left)), dict(zip(self.style_taps, left, strict=True))
+            *plain, float(np.mean(distances)), float(np.mean(left)), dict(zip(self.style_taps, left, strict=True))
         )
 
 
@@ -158,16 +181,14 @@ def create_metric(loss, search_dirs=()) -> ImageMetric:
     """The metric with the loss network of the options, or, when its weights are not found, the one without.
 
     Args:
-        loss: `src.sections.LossConfig`: its network and taps (the distilled network's taps are fixed).
+        loss: `src.sections.LossConfig`: its network and where its weights lie. Feature layers and pooling are the
+            metric's own (`METRIC_TAPS`).
         search_dirs: folders where the weights may lie when `loss.loss_network_ckpt` does not say.
 
     Raises:
         UserError: `loss_network_ckpt` is no file; weights of another network.
     """
-    if loss.loss_network == "distilled_vgg19":
-        style_taps, content_taps = DISTILLED_STYLE_TAPS, DISTILLED_CONTENT_TAPS
-    else:
-        style_taps, content_taps = tuple(loss.style_taps), tuple(loss.content_taps)
+    style_taps, content_taps = METRIC_TAPS[loss.loss_network]
     folder = ""
     if not loss.loss_network_ckpt:
         names = WEIGHT_FILES[loss.loss_network]
@@ -175,7 +196,8 @@ def create_metric(loss, search_dirs=()) -> ImageMetric:
         if not holding:
             return ImageMetric()
         folder = holding[0]
-    network = create_loss_network(loss, folder, all_taps(style_taps, content_taps))
+    fixed = dataclasses.replace(loss, pooling=METRIC_POOLING)
+    network = create_loss_network(fixed, folder, all_taps(style_taps, content_taps))
     return ImageMetric(network, style_taps, content_taps)
 
 
@@ -184,6 +206,14 @@ def _reduce(image):
     if height * width <= MEASURED_PIXELS:
         return image
     return resize_short_side(image, max(1, int(min(height, width) * (MEASURED_PIXELS / (height * width)) ** 0.5)))
+
+
+def colour_statistics(image) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (3,) and covariance (3, 3) of the colours of a uint8 (H, W, 3) image, levels of 255."""
+    pixels = image.reshape(-1, 3)
+    mean = pixels.mean(0, dtype=np.float64)
+    parts = (part - mean for part in np.array_split(pixels, 1 + len(pixels) // MEASURED_PIXELS))
+    return mean, sum(part.T @ part for part in parts) / len(pixels)
 
 
 def mean_square(x) -> float:

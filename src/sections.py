@@ -119,7 +119,18 @@ class EvalConfig:
     output_path: PathText
     image_size: int
     interpolation: int
-    pictures: bool
+    write_pictures: bool
+    pictures: bool | PathText
+
+    @property
+    def writes_pictures(self) -> bool:
+        """Whether every pastiche is written; `pictures` true or false is the former spelling of `write_pictures`."""
+        return self.pictures if isinstance(self.pictures, bool) else self.write_pictures
+
+    @property
+    def pictures_path(self) -> str:
+        """Folder of pictures to measure, empty for none."""
+        return "" if isinstance(self.pictures, bool) else self.pictures
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,27 @@ def test_command_line_goes_over_recipe_over_defaults(tmp_path):
     assert options.train.optimizer == "adam"
 
 
+@pytest.mark.parametrize(
+    "arguments, written, folder",
+    [
+        ((), True, ""),
+        (("--pictures", "false"), False, ""),
+        (("--pictures",), True, ""),
+        (("--pictures", "True"), True, ""),
+        (("--write_pictures", "no"), False, ""),
+        (("--pictures", "results"), True, "results"),
+    ],
+)
+def test_pictures_keeps_its_former_meaning(arguments, written, folder):
+    settings = config.parse(list(arguments), ("eval",), "test").eval
+    assert (settings.writes_pictures, settings.pictures_path) == (written, folder)
+
+
+def test_pictures_keeps_its_former_meaning_in_a_recipe(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("eval: {pictures: false}\n", encoding="utf-8")
+    assert not config.defaults(tmp_path / "recipe.yaml")["eval"].writes_pictures
+
+
 def test_values_from_the_command_line_have_the_field_types():
     options = config.parse(
         ["--style_taps", "relu1_1=0.5, relu4_1=2", "--tv_weight", "1e-4", "--normalize_losses"],

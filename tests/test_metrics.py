@@ -1,6 +1,7 @@
 """Style distance left, content distance and structural similarity against their definitions."""
 
 import dataclasses
+from pathlib import Path
 
 import mindspore as ms
 import numpy as np
@@ -8,7 +9,17 @@ import pytest
 
 from src.config import defaults
 from src.errors import UserError
-from src.metrics import MEASURED_PIXELS, ImageMetric, create_metric, relative_error, ssim, style_distances_left
+from src.grid_energy import SMALLEST_SIDE, grid_energy
+from src.metrics import (
+    MEASURED_PIXELS,
+    METRIC_TAPS,
+    ImageMetric,
+    colour_statistics,
+    create_metric,
+    relative_error,
+    ssim,
+    style_distances_left,
+)
 from src.models.vgg import DistilledVGG19
 
 STYLE_TAPS = ("relu1_1", "relu2_1")
@@ -90,8 +101,78 @@ def test_without_loss_network_only_similarity(image):
     metric = ImageMetric()
     found = metric.measure(image(40, 40, 1), metric.describe(image(40, 40, 0)), metric.describe_style(image(30, 30, 2)))
     assert not metric.has_features
-    assert np.isfinite(found.ssim)
+    assert np.isfinite([found.ssim, found.colour_mean, found.colour_covariance]).all()
     assert np.isnan(found.style_left) and np.isnan(found.content_distance) and found.style_left_taps == {}
+
+
+def grid_energy_by_definition(image):
+    """With NumPy's Fourier transform of the whole picture."""
+    luma = image / 255 @ (0.299, 0.587, 0.114)
+    height, width = luma.shape
+    hann = [np.sin(np.pi * np.arange(side) / side) ** 2 for side in luma.shape]
+    power = np.abs(np.fft.fft2((luma - luma.mean()) * np.outer(*hann))) ** 2
+    found = []
+    for k in range(3):
+        for m in range(3):
+            near, around = [], []
+            for i in range(-9, 10):
+                for j in range(-9, 10):
+                    value = power[(k * height // 4 + i) % height, (m * width // 4 + j) % width]
+                    if max(abs(i), abs(j)) <= 1:
+                        near.append(value)
+                    elif max(abs(i), abs(j)) >= 4:
+                        around.append(value)
+            found.append(np.mean(near) / np.median(around))
+    return max(found[1:])
+
+
+@pytest.mark.parametrize("size", [(64, 64), (44, 120), (256, 96)])
+def test_grid_energy_against_the_fourier_transform(image, size):
+    picture = image(*size, 4)
+    assert grid_energy(picture) == pytest.approx(grid_energy_by_definition(picture), rel=1e-4)
+    # rows and columns past a multiple of 4 do not count
+    assert grid_energy(np.pad(picture, ((0, 3), (0, 1), (0, 0)))) == pytest.approx(grid_energy(picture))
+
+
+@pytest.mark.parametrize("k, m", [(0, 1), (1, 1), (2, 0), (1, 2), (2, 2)])
+def test_a_lattice_has_grid_energy_and_a_texture_of_other_periods_has_not(k, m):
+    y, x = np.mgrid[:96, :96]
+    grain = np.random.default_rng(0).normal(128, 8, (96, 96))
+
+    def picture(rows, columns):
+        wave = 12 * np.cos(2 * np.pi * (rows * y + columns * x))
+        return np.repeat((grain + wave)[..., None], 3, 2).clip(0, 255).astype(np.uint8)
+
+    assert grid_energy(picture(0, 0)) < 5
+    assert grid_energy(picture(k / 4, m / 4)) > 50
+    assert grid_energy(picture(k / 4 + 1 / 8, m / 4)) < 5
+
+
+def test_grid_energy_of_odd_pictures():
+    assert grid_energy(np.full((64, 64, 3), 130, np.uint8)) == pytest.approx(1)
+    assert np.isfinite(grid_energy(np.full((SMALLEST_SIDE, SMALLEST_SIDE, 3), 7, np.uint8)))
+    assert np.isnan(grid_energy(np.zeros((SMALLEST_SIDE - 1, 200, 3), np.uint8)))
+
+
+def test_colours_follow_their_definition(image):
+    metric = ImageMetric()
+    content, style, pastiche = image(48, 64, 0), image(40, 40, 1), image(48, 64, 2)
+    found = metric.measure(pastiche, metric.describe(content), metric.describe_style(style))
+    p, s = (x.reshape(-1, 3).astype(np.float64) for x in (pastiche, style))
+    assert found.colour_mean == pytest.approx(np.sqrt(((p.mean(0) - s.mean(0)) ** 2).sum()))
+    ours, theirs = (np.cov(x.T, bias=True) for x in (p, s))
+    relative = np.sqrt(((ours - theirs) ** 2).sum() / (theirs**2).sum())
+    assert found.colour_covariance == pytest.approx(relative)
+    assert found.grid_energy == grid_energy(pastiche)
+
+
+def test_colours_of_a_large_image_and_of_one_colour(image):
+    large = np.tile(image(100, 130, 3), (15, 10, 1))
+    assert large[..., 0].size > MEASURED_PIXELS
+    np.testing.assert_allclose(colour_statistics(large)[1], np.cov(large.reshape(-1, 3).T, bias=True))
+    metric, flat = ImageMetric(), np.full((40, 40, 3), (200, 7, 99), np.uint8)
+    found = metric.measure(flat, metric.describe(flat), metric.describe_style(flat))
+    assert found.colour_mean == 0 and np.isnan(found.colour_covariance)
 
 
 def test_ssim_against_its_formula(image):
@@ -119,6 +200,27 @@ def test_weights_not_found_or_wrong(tmp_path):
     (tmp_path / "vgg16.ckpt").write_bytes(b"not a checkpoint")
     with pytest.raises(UserError, match=r"vgg16\.ckpt"):
         create_metric(loss, [tmp_path])
+
+
+@pytest.mark.parametrize(
+    "network, layers",
+    [("vgg16", "relu1_2 relu2_2 relu3_3 relu4_3"), ("vgg19", "relu1_1 relu2_1 relu3_1 relu4_1 relu5_1")],
+)
+def test_layers_and_pooling_of_a_vgg_are_the_metrics_own(network, layers, tmp_path, monkeypatch):
+    built = []
+
+    def build(loss, folder, taps):
+        built.append((loss.loss_network, loss.pooling, Path(folder), taps))
+        return DistilledVGG19(STYLE_TAPS)
+
+    monkeypatch.setattr("src.metrics.create_loss_network", build)
+    (tmp_path / f"{network}.ckpt").touch()
+    loss = dataclasses.replace(defaults()["loss"], loss_network=network, style_taps={"relu1_1": 1.0}, pooling="max")
+    style_taps, content_taps = METRIC_TAPS[network]
+    metric = create_metric(loss, [tmp_path / "nowhere", tmp_path])
+    assert " ".join(style_taps) == layers
+    assert (metric.style_taps, metric.content_taps) == (style_taps, content_taps)
+    assert built == [(network, "average", tmp_path, tuple(dict.fromkeys((*style_taps, *content_taps))))]
 
 
 def test_distilled_network_has_fixed_taps(shared, image):
