@@ -32,6 +32,7 @@ class NetworkConfig:
 class LossConfig:
     loss_network: str
     loss_network_ckpt: str
+    unit_activations: bool
     pooling: str
     content_taps: dict[str, float]
     style_taps: dict[str, float]
