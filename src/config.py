@@ -104,7 +104,12 @@ def _merge_recipe(values, path):
 def _check_choice(section, key, value, choices):
     allowed = choices.get(section, {}).get(key)
     if allowed and value not in allowed:
-        raise UserError(f"option {key}: found {value!r}, expected one of {', '.join(map(str, allowed))}")
+        raise UserError(f"option {key}: found {value!r}, expected one of {', '.join(map(_spelling, allowed))}")
+
+
+def _spelling(value) -> str:
+    """A value as YAML and the command line have it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def build(values, sections) -> dict:
@@ -175,7 +180,7 @@ def parse(argv, sections, description, positionals=(), aliases=None):
             allowed = choices.get(section, {}).get(key)
             settings = {"dest": f"{section}.{key}", "default": None, "help": text}
             if allowed:
-                settings["metavar"] = "|".join(map(str, allowed))
+                settings["metavar"] = "|".join(map(_spelling, allowed))
             elif kind is bool:
                 settings["metavar"] = "true|false"
             else:

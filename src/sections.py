@@ -40,7 +40,8 @@ class LossConfig:
     style_weight: float
     tv_weight: float
     tv_norm: str
-    normalize_losses: bool
+    grid_weight: float
+    normalize_losses: bool | str
     style_loss_clamp: float
 
 

@@ -10,6 +10,7 @@ from mindspore import nn
 
 from src.config import to_dict
 from src.errors import UserError
+from src.losses import check_grid_side
 from src.models.factory import create_loss_network, create_model, create_statistics_network, frozen
 from src.models.style_prediction import CompactPredictor, StatisticsEmbedding, StatisticsPredictor
 from src.runtime import apply_precision, gradient_reducer
@@ -107,6 +108,8 @@ def build_objective(options, model, runtime):
     judged = not train.distill_from or train.distill_weight > 0
     stylization, loss_network = None, None
     if judged:
+        if loss.grid_weight > 0:
+            check_grid_side(options.data.image_size, "option image_size has")
         taps = loss_taps(loss, model.network)
         if model.network.reads_statistics:  # in the same pass, of the network as it is
             loss = dataclasses.replace(loss, unit_activations=False)
