@@ -53,6 +53,7 @@ class DataConfig:
     style_size: int
     batch_size: int
     content_resize: float
+    style_crops: int
     style_augment: bool
     style_resize_min: float
     style_resize_max: float

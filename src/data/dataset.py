@@ -32,7 +32,7 @@ _PIPELINE_DEPTH = 64  # steps searched for the file that broke the pipeline; mor
 class _Stream:
     """The files of one kind, in the order that the seed gives them, and what is drawn about each."""
 
-    def __init__(self, files, skipped, weights, key, draw, target):
+    def __init__(self, files, skipped, weights, key, draw, target, crops=0):
         """
         Args:
             files: `SourceFile`s, sorted.
@@ -41,9 +41,10 @@ class _Stream:
             key: two numbers, seed and stream, that begin the key of every random generator.
             draw: function of a numpy generator, gives a `transforms.Draw`.
             target: short side in pixels that is always enough for the crops.
+            crops: how many draws a file has; 0 for a new one each time.
         """
         self.files, self.skipped = files, skipped
-        self._weights, self._key, self._draw, self._target = weights, key, draw, target
+        self._weights, self._key, self._draw, self._target, self._crops = weights, key, draw, target, crops
         self._checked, self._odd, self._broken = set(), set(), set()
         self._lock = threading.Lock()
         self._order = functools.lru_cache(maxsize=4)(self._make_order)
@@ -73,7 +74,13 @@ class _Stream:
 
     def draw(self, position) -> transforms.Draw:
         """What chance decides about the image at a position."""
-        return self._draw(np.random.default_rng((*self._key, 1, position)))
+        key = (2, *self.crop(position)) if self._crops else (1, position)
+        return self._draw(np.random.default_rng((*self._key, *key)))
+
+    def crop(self, position) -> tuple[int, int]:
+        """Which file stands at a position, and which of its crops."""
+        generator = np.random.default_rng((*self._key, 3, position))
+        return self.index(position), int(generator.integers(self._crops))
 
     def encoded(self, position) -> np.ndarray:
         """The image at a position as the bytes of a file that MindData's decoder reads right, uint8 (n,)."""
@@ -144,7 +151,7 @@ class PairedImages:
         weights = style_weights(files, data.style_path, data.style_kinds)
         draw = functools.partial(transforms.draw_style, data=data)
         target = round(data.style_side * data.style_resize_max)
-        self._style = _Stream(files, skipped, weights, (seed, _STYLE), draw, target)
+        self._style = _Stream(files, skipped, weights, (seed, _STYLE), draw, target, data.style_crops)
 
     @property
     def content_count(self) -> int:
@@ -176,6 +183,10 @@ class PairedImages:
         """
         positions = self._positions(step)
         return tuple([s.files[s.index(p)].path for p in positions] for s in (self._content, self._style))
+
+    def style_crops(self, step):
+        """The style crops of a step's batch on this rank, (file's number, crop's number) each; see `batch_files`."""
+        return [self._style.crop(position) for position in self._positions(step)]
 
     def batches(self, start_step, stop_step):
         """Yields the batches of steps start_step to stop_step - 1.
@@ -254,6 +265,8 @@ class _Positions:
 
 
 def _check_options(data):
+    if data.style_crops < 0:
+        raise UserError(f"option style_crops: found {data.style_crops}, expected crops a style, or 0")
     if data.style_size < 0:
         raise UserError(f"option style_size: found {data.style_size}, expected pixels, or 0 for image_size")
     for name in ("image_size", "batch_size", "num_parallel_workers", "prefetch", "min_side"):

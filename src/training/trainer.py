@@ -23,6 +23,7 @@ from src.training.files import CheckpointFolder, model_arrays, model_writer, res
 from src.training.log import LossLog
 from src.training.preview import Preview
 from src.training.schedule import learning_rates
+from src.training.style_crops import fixed_crops
 from src.training.styles import known_styles, table_styles, table_weights, whole_grams
 from src.weights.native import load_into, read_checkpoint
 
@@ -87,6 +88,8 @@ def train(options, runtime) -> int:
         files = images.all_files()[1]
         objective.remember(whole_grams(objective, options.loss, files, styles, options.data.style_side))
 
+    crops = fixed_crops(options, objective, images)
+
     log, preview = None, None
     metadata = {
         "network": to_dict(options.network),
@@ -111,8 +114,12 @@ def train(options, runtime) -> int:
     rows, saved, step = [], start, start
     with _Interrupt() as interrupt:
         for content, style in images.batches(start, setting.steps):
-            weights = [table_weights(styles, images, step)] if styles else []
-            rows.append(step_cell(content, style, *weights))
+            given = []
+            if styles:
+                given = [table_weights(styles, images, step)]
+            elif crops is not None:
+                given = crops.targets(images.style_crops(step), style)
+            rows.append(step_cell(content, style, *given))
             step += 1
             last = step == setting.steps or interrupt.wanted
             at_save = step % setting.save_every == 0
@@ -172,6 +179,7 @@ def _data_identity(images, runtime, options):
         "batch_size": options.data.batch_size,
         "content_count": images.content_count,
         "style_count": images.style_count,
+        "style_crops": options.data.style_crops,
     }
 
 
@@ -190,6 +198,6 @@ def _resume(checkpoints, start, model, step_cell, runtime, images, options):
     state, metadata = checkpoints.load_state(start)
     restore_state(step_cell, state, where)
     for name, value in _data_identity(images, runtime, options).items():
-        if metadata and metadata.get(name) != value:
+        if metadata and metadata.get(name, 0) != value:
             logger.warning("resuming with other batches: %s was %s, now %s", name, metadata.get(name), value)
     logger.info("resuming after step %d from %s", start, where)
