@@ -12,6 +12,7 @@ from src.config import ROOT, parse, refuse_options
 from src.data.images import list_images, read_image
 from src.errors import UserError, run_entry
 from src.files import check_folder
+from src.lock import only_run_in
 
 SMALLEST_IMAGE = 16
 
@@ -137,12 +138,13 @@ def main(argv):
     check_settings(settings)
     check_method_options(options, argv)
     folder = check_folder(settings.output_path, "output_path")
-    contents = list_images(settings.content_path, "content_path")
-    styles = list_images(settings.style_path, "style_path")
+    contents = list_images(settings.content_path, "content_path", folder)
+    styles = list_images(settings.style_path, "style_path", folder)
     for path in {*contents, *styles}:
         read_image(path)  # a damaged file is named now rather than after half of the work
     measured = measure_found if settings.pictures_path else measure_method
-    report = measured(options, folder, contents, styles)
+    with only_run_in(folder, "output_path"):
+        report = measured(options, folder, contents, styles)
     if report.grid.cut:
         print(f"grid.png shows the first {report.grid.rows} contents and {report.grid.columns} styles")
     print(report.summary())

@@ -112,7 +112,10 @@ def main(argv):
     styles, weights = None, None
     if optimises or not names_styles(options.style, settings):
         styles, weights = image_styles(options.style, settings)
-    jobs = plan_jobs(options.content, settings.output, settings.overwrite)
+    inputs = dict.fromkeys(filter(None, [options.style, *settings.styles]), "the style image")
+    if options.optimize.init_image:
+        inputs[options.optimize.init_image] = "the picture to start from"
+    jobs = plan_jobs(options.content, settings.output, settings.overwrite, inputs)
     if len(jobs) == 1:
         read_image(jobs[0].content)  # says so before the networks are loaded and compiled
 

@@ -93,8 +93,8 @@ def main(argv):
     if settings.image_size < 32:
         raise UserError(f"option image_size: found {settings.image_size}, expected 32 or more (256 in the model card)")
     folder = check_folder(settings.output_path, "output_path")
-    contents = list_images(settings.content_path, "content_path")
-    styles = list_images(settings.style_path, "style_path")
+    contents = list_images(settings.content_path, "content_path", folder)
+    styles = list_images(settings.style_path, "style_path", folder)
 
     from src.evaluation import write_table
     from src.gatys.method import Gatys

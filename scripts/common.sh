@@ -28,7 +28,8 @@ check_arguments() {
 
 # existing NAME PATH [-d|-f]: the path made absolute; an error that names the argument when it is not there.
 existing() {
-    local kind="${3:--e}" path="$2"
+    local kind="${3:--e}" path
+    path=$(at_home "$2")
     case "$path" in
         /*) ;;
         *) path="$PWD/$path" ;;
@@ -54,7 +55,15 @@ option_value() {
         esac
         shift
     done
-    echo "$value"
+    at_home "$value"
+}
+
+# at_home PATH: the path, "~" at its beginning replaced by the home folder; the shell leaves it in quotes and after "=".
+at_home() {
+    case "$1" in
+        "~" | "~/"*) echo "$HOME${1#"~"}" ;;
+        *) echo "$1" ;;
+    esac
 }
 
 has_mindspore() {
@@ -80,16 +89,17 @@ find_python() {
         "or run 'bash scripts/quickstart.sh' once, which makes .venv"
 }
 
-# run_logged LOG COMMAND...: runs in the foreground, shows the output and adds it to LOG; returns the command's status.
+# run_logged OPTION LOG COMMAND...: runs in the foreground, shows the output and adds it to LOG, whose folder OPTION
+# names; returns the command's status.
 run_logged() {
-    local log="$1"
-    shift
-    mkdir -p "$(dirname "$log")" || die "cannot make the folder $(dirname "$log"); choose another with --output_dir"
+    local option="$1" log="$2"
+    shift 2
+    mkdir -p "$(dirname "$log")" || die "cannot make the folder $(dirname "$log"); choose another with $option"
     { printf '\n# %s\n#' "$(date '+%Y-%m-%d %H:%M:%S')" && printf ' %q' "$@" && echo; } >> "$log" ||
-        die "cannot write $log; choose another folder"
+        die "cannot write $log; choose another folder with $option"
     echo "log: $log"
-    # -i: on Ctrl-C the command still has a reader while it saves and says goodbye
-    PYTHONUNBUFFERED=1 "$@" 2>&1 | tee -ia "$log"
+    # on Ctrl-C, or when the terminal is lost, the command still has a reader while it saves and says goodbye
+    PYTHONUNBUFFERED=1 "$@" 2>&1 | (trap '' INT HUP && exec tee -a "$log")
 }
 
 # train_on_ranks PLATFORM CONTENT STYLE CKPT LAUNCH_OPTION... -- TRAIN_OPTION...: train.py, one process a device.
@@ -104,7 +114,7 @@ train_on_ranks() {
     done
     shift
     output=$(option_value output_dir "$ROOT/output/train" "$@")
-    run_logged "$output/train.log" "${launch[@]}" --log_dir "$output/rank_logs" "$ROOT/train.py" \
+    run_logged --output_dir "$output/train.log" "${launch[@]}" --log_dir "$output/rank_logs" "$ROOT/train.py" \
         --device_target "$platform" --distributed true --content_path "$content" --style_path "$style" \
         --ckpt_path "$ckpt" --output_dir "$output" "$@"
 }

@@ -4,8 +4,8 @@
     python scripts/launch.py --platform CPU --ranks 2 --log_dir DIR train.py --distributed true ...
 
 Without a rank table the processes find each other through a scheduler process, with the environment variables of
-MindSpore's dynamic cluster: what msrun sets. Differs from msrun: Ctrl-C reaches the ranks, so that they save and
-exit, and the status is theirs (msrun kills them and returns 0).
+MindSpore's dynamic cluster: what msrun sets. Differs from msrun: Ctrl-C and the loss of the terminal reach the ranks,
+so that they save and exit, and the status is theirs (msrun kills them and returns 0).
 Rank 0 writes to this terminal, every other rank to DIR/rank_<n>.log.
 """
 
@@ -18,6 +18,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from src.errors import UserError
+from src.lock import only_run_in
 
 GRACE = 30  # seconds that the other ranks have to end by themselves after one has failed
 
@@ -99,7 +104,6 @@ def cluster_environments(ranks) -> list[tuple[str, dict]]:
 
 def start(command, environments, log_dir) -> dict:
     """Starts the processes; {name: process}."""
-    log_dir.mkdir(parents=True, exist_ok=True)
     clean = {key: value for key, value in os.environ.items() if key not in ("RANK_TABLE_FILE", "RANK_ID", "RANK_SIZE")}
     first = next(name for name, _ in environments if name != "scheduler")
     processes = {}
@@ -163,14 +167,17 @@ def launch(options) -> int:
         if ranks < 1:
             raise LaunchError(f"number of devices: found {ranks}, expected at least 1")
         environments = cluster_environments(ranks)
-    interrupted = []  # by Ctrl-C, which the terminal sends to the ranks too: they save, end, and say how
-    signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
+    interrupted = []  # by Ctrl-C or the terminal's end, which reach the ranks too: they save, end, and say how
+    for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's ranks live on
+            signal.signal(number, lambda *_: interrupted.append(True))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    processes = start([sys.executable, *options.command], environments, options.log_dir)
-    try:
-        name, status = watch(processes)
-    finally:
-        stop(processes, ask=not interrupted)
+    with only_run_in(options.log_dir, "log_dir"):
+        processes = start([sys.executable, *options.command], environments, options.log_dir)
+        try:
+            name, status = watch(processes)
+        finally:
+            stop(processes, ask=not interrupted)
     log = options.log_dir / f"{name}.log"
     if name and log.is_file():
         print(f"--- end of {log}\n{last_lines(log)}\n---", file=sys.stderr)
@@ -190,7 +197,7 @@ def main() -> int:
     parser.add_argument("command", nargs=argparse.REMAINDER, help="Python program and its arguments")
     try:
         return launch(parser.parse_args())
-    except LaunchError as error:
+    except (LaunchError, UserError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 

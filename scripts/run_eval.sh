@@ -19,6 +19,6 @@ shift 6
 output=$(option_value output_path "$ROOT/output/eval" "$@")
 find_python
 
-run_logged "$output/eval.log" "$PYTHON" "$ROOT/eval.py" --device_target "$platform" --device_id "$device_id" \
-    --content_path "$content" --style_path "$style" --inception_ckpt "$inception" --ckpt_path "$ckpt" \
-    --output_path "$output" "$@"
+run_logged --output_path "$output/eval.log" "$PYTHON" "$ROOT/eval.py" \
+    --device_target "$platform" --device_id "$device_id" --content_path "$content" --style_path "$style" \
+    --inception_ckpt "$inception" --ckpt_path "$ckpt" --output_path "$output" "$@"

@@ -17,5 +17,6 @@ find_python
 # a rank table left in the environment would make this one of many
 unset RANK_TABLE_FILE RANK_ID RANK_SIZE
 
-run_logged "$output/train.log" "$PYTHON" "$ROOT/train.py" --device_target "$platform" --device_id "$device_id" \
-    --content_path "$content" --style_path "$style" --ckpt_path "$ckpt" --output_dir "$output" "$@"
+run_logged --output_dir "$output/train.log" "$PYTHON" "$ROOT/train.py" \
+    --device_target "$platform" --device_id "$device_id" --content_path "$content" --style_path "$style" \
+    --ckpt_path "$ckpt" --output_dir "$output" "$@"

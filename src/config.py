@@ -7,6 +7,7 @@ wrong type or a value that is not among the choices is a UserError that names th
 import argparse
 import dataclasses
 import difflib
+import os
 import types
 import typing
 from pathlib import Path
@@ -14,18 +15,18 @@ from pathlib import Path
 import yaml
 
 from src.errors import UserError
-from src.sections import SECTIONS
+from src.sections import SECTIONS, PathText
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = ROOT / "default_config.yaml"
 
 
+_SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise UserError(f"{message}; {self.prog} --help lists every option")
-
-
-BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def _type_name(kind) -> str:
@@ -36,7 +37,8 @@ def _convert(value, kind, where):
     """Checks a YAML value, or a command line's text, against a field's type."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if bool in args:  # or text
-        return _convert(value, bool if isinstance(value, bool) or str(value).lower() in BOOLEANS else str, where)
+        text = next(k for k in args if k is not bool)
+        return _convert(value, bool if isinstance(value, bool) or str(value).lower() in _SWITCH else text, where)
     if origin is types.UnionType:  # a list or a dict, told apart by the text of the command line
         named = isinstance(value, list) and any("=" in str(item) for item in value)
         value = ",".join(map(str, value)) if named else value
@@ -54,11 +56,11 @@ def _convert(value, kind, where):
         if kind is bool:
             if isinstance(value, bool):
                 return value
-            return BOOLEANS[str(value).lower()]
-        if kind is str:
+            return _SWITCH[str(value).lower()]
+        if kind in (str, PathText):
             if not isinstance(value, str):
                 raise ValueError
-            return value
+            return os.path.expanduser(value) if kind is PathText else value
         if isinstance(value, bool):
             raise ValueError
         if kind is int and float(value) != int(float(value)):
@@ -67,13 +69,13 @@ def _convert(value, kind, where):
     except UserError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        example = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+        example = {bool: "true or false", int: "a whole number", float: "a number", str: "text", PathText: "a path"}
         wanted = example.get(kind) or ("name=number,name=number" if origin is dict else _type_name(kind))
         raise UserError(f"option {where}: found {value!r}, expected {wanted}") from None
 
 
 def _read_yaml(path) -> list:
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f"config_path {path}: no such file; the recipes that come with the project are in configs/")
     try:
@@ -169,6 +171,7 @@ def parse(argv, sections, description, positionals=(), aliases=None):
     for name, nargs, text in positionals:
         parser.add_argument(name, nargs=nargs, help=text)
     parser.add_argument("--config_path", default="", help="recipe (YAML) laid over default_config.yaml")
+    switches = {}
     taken = [section.partition(".") for section in sections]
     for section, _, only in taken:
         group = parser.add_argument_group(section)
@@ -185,12 +188,17 @@ def parse(argv, sections, description, positionals=(), aliases=None):
                 settings["metavar"] = "true|false"
             else:
                 settings["metavar"] = key.upper()
+            words = {*_SWITCH, *map(str, allowed or ())} if kind is bool or allowed else None
             if bool in (kind, *typing.get_args(kind)):
+                switches.update(dict.fromkeys(flags, words))
                 settings.update(nargs="?", const="true")
             elif list in (typing.get_origin(kind), *map(typing.get_origin, typing.get_args(kind))):
                 settings["nargs"] = "+"
             group.add_argument(*flags, **settings)
-    arguments = vars(parser.parse_args(argv))
+    if positionals:  # on either side of options
+        arguments = vars(parser.parse_intermixed_args(_keep_positionals(argv, switches)))
+    else:
+        arguments = vars(parser.parse_args(argv))
     if arguments["config_path"]:
         _merge_recipe(values, arguments["config_path"])
     for name, value in arguments.items():
@@ -199,8 +207,19 @@ def parse(argv, sections, description, positionals=(), aliases=None):
             values[section][key] = value
     namespace = argparse.Namespace(**build(values, [section for section, _, _ in taken]))
     for name, _, _ in positionals:
-        setattr(namespace, name, arguments[name])
+        setattr(namespace, name, arguments[name] and os.path.expanduser(arguments[name]))
     return namespace
+
+
+def _keep_positionals(argv, switches):
+    """The command line, where what follows a switch is the switch's only if it is one of the switch's words.
+
+    Args:
+        switches: {flag: words}; None for one that takes any text.
+    """
+    following = zip(argv, [*argv[1:], ""], strict=False)
+    alone = [bool(switches.get(text)) and after.lower() not in switches[text] for text, after in following]
+    return [f"{text}=true" if bare else text for text, bare in zip(argv, alone, strict=True)]
 
 
 def refuse_options(argv, sections, keep, why):

@@ -20,23 +20,41 @@ def os_error_line(error: OSError) -> str:
     return f"{where}{error.strerror or error}{hint}"
 
 
+def escape_unprintable():
+    """Lets stdout and stderr take every name: what the terminal's encoding lacks, or is no text, is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # None without a terminal on Windows, or another object in a notebook
+            stream.reconfigure(errors="backslashreplace")
+
+
 def run_entry(main, argv=None) -> int:
     """Runs an entry point and turns mistakes of the user into one line on stderr.
 
     Args:
         main: function of the argument list, returning None or an exit code.
-        argv: the arguments; None takes those of the process.
+        argv: the arguments; None takes those of the process, and lets signals end it as `src.signals` says.
 
     Returns:
-        0 when all went well, 2 for a mistake of the user, 130 after Ctrl-C.
+        0 when all went well, 2 for a mistake of the user, 130 after Ctrl-C (then the process ends here).
     """
+    from src import signals  # which needs this module
+
+    escape_unprintable()
+    if argv is None:
+        signals.watch()
     try:
         return main(sys.argv[1:] if argv is None else argv) or 0
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"error: {os_error_line(error)}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+    except (Exception, KeyboardInterrupt) as error:
+        number = signals.received()
+        if number is not None:  # whatever MindSpore or a reader of files made of the KeyboardInterrupt
+            signals.leave(number)
+        if isinstance(error, UserError):
+            print(f"error: {error}", file=sys.stderr)
+        elif isinstance(error, OSError):
+            print(f"error: {os_error_line(error)}", file=sys.stderr)
+        elif isinstance(error, KeyboardInterrupt):
+            print("interrupted", file=sys.stderr)
+            return 130
+        else:
+            raise
     return 2

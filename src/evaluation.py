@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from src.data.images import read_at, write_image
-from src.files import atomic_write
+from src.files import atomic_write, refuse_inputs
 from src.metrics import Measurement
 from src.stylize.report import Grid, strip
 
@@ -119,7 +119,7 @@ class EvaluationFolder:
     """Writes what an evaluation gives: `<content stem>_<style stem>.png`, grid.png, metrics.csv; and sums it up.
 
     Two pairs whose names would be the same (one stem in two folders, or with two endings) get "-2", "-3" ... in sorted
-    order.
+    order. A picture that would replace a content or a style image is a UserError.
 
     Args:
         folder: where to.
@@ -134,6 +134,9 @@ class EvaluationFolder:
         self.contents, self.styles, self.image_size = contents, styles, image_size
         self.content_names, self.style_names = content_names, style_names
         self.pairs = unique_names([f"{c.stem}_{s.stem}" for c in contents for s in styles])
+        outputs = [f"{name}.png" for name in self.pairs] if pictures else []
+        inputs = {**dict.fromkeys(styles, "the style image"), **dict.fromkeys(contents, "the content")}
+        refuse_inputs([self.folder / name for name in (*outputs, "grid.png")], inputs)
         self.grid = Grid(len(contents), len(styles))
         for j, path in enumerate(styles[: self.grid.columns]):
             self.grid.put_style(j, read_at(path, image_size))
@@ -207,8 +210,12 @@ def finite(rows, key) -> np.ndarray:
 
 
 def write_table(path, rows):
-    """Writes rows, dicts with the same keys, as CSV; a figure that there is not (NaN) is left empty."""
-    with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+    """Writes rows, dicts with the same keys, as CSV; a figure that there is not (NaN) is left empty.
+
+    Bytes of file names that are no text are escaped, such as \\udce9.
+    """
+    writing = {"newline": "", "encoding": "utf-8", "errors": "backslashreplace"}
+    with atomic_write(path) as temporary, open(temporary, "w", **writing) as file:
         writer = csv.DictWriter(file, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)

@@ -1,6 +1,9 @@
 """Files that are either whole or not there."""
 
+import json
 import os
+import shutil
+import tempfile
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +11,30 @@ from pathlib import Path
 from src.errors import UserError
 
 TEMPORARY_PREFIX = ".tmp-"
+_unfinished = set()
+
+
+@contextmanager
+def temporary_folder():
+    """A folder in the system's place for such, taken away in the end: its path."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        _unfinished.add(folder)
+        try:
+            yield folder
+        finally:
+            _unfinished.discard(folder)
+
+
+def remove_unfinished():
+    """Removes what is temporary in every block above and below that has not ended, for a process that ends now."""
+    for temporary in list(_unfinished):
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+            continue
+        # some writers put files of their own beside it
+        for path in temporary.parent.glob(f"{temporary.stem}*"):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -25,6 +52,7 @@ def atomic_write(path):
     """
     path = Path(path)
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:8]}-{path.name}")
+    _unfinished.add(temporary)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -37,6 +65,14 @@ def atomic_write(path):
         raise type(error)(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+        _unfinished.discard(temporary)
+
+
+def write_json(path, content):
+    """Writes content as JSON that people can read; names that are no text are escaped, and read back as they were."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def check_folder(path, option) -> Path:
@@ -59,6 +95,31 @@ def check_folder(path, option) -> Path:
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise UserError(f"option {option}: no permission to write in {nearest}; choose another folder")
     return path
+
+
+def refuse_inputs(outputs, inputs):
+    """Refuses an output that would replace what is read, also by another name of the same file.
+
+    Args:
+        outputs: files to write, which need not be there.
+        inputs: {file: what it is, for the error}.
+
+    Raises:
+        UserError: one of the outputs is one of the inputs.
+    """
+    known = {_identity(path): (path, what) for path, what in inputs.items()}
+    for output in outputs:
+        if (found := _identity(output)) and found in known:
+            path, what = known[found]
+            raise UserError(f"output {output}: is {what} {path} itself; choose another name or folder")
+
+
+def _identity(path):
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _flush(path):

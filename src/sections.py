@@ -1,6 +1,10 @@
 """The options as frozen dataclasses, one a section of default_config.yaml, which says what each means."""
 
+import typing
 from dataclasses import dataclass
+
+# the name of a file or a folder: "~" at its beginning means the user's home
+PathText = typing.NewType("PathText", str)
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class NetworkConfig:
 @dataclass(frozen=True)
 class LossConfig:
     loss_network: str
-    loss_network_ckpt: str
+    loss_network_ckpt: PathText
     unit_activations: bool
     pooling: str
     content_taps: dict[str, float]
@@ -47,8 +51,8 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    content_path: str
-    style_path: str
+    content_path: PathText
+    style_path: PathText
     image_size: int
     style_size: int
     batch_size: int
@@ -74,10 +78,10 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    output_dir: str
-    ckpt_path: str
-    init_ckpt: str
-    distill_from: str
+    output_dir: PathText
+    ckpt_path: PathText
+    init_ckpt: PathText
+    distill_from: PathText
     distill_weight: float
     hint_weight: float
     freeze: list[str]
@@ -111,15 +115,15 @@ class RuntimeConfig:
 
 @dataclass(frozen=True)
 class EvalConfig:
-    content_path: str
-    style_path: str
-    ckpt_path: str
-    inception_ckpt: str
-    output_path: str
+    content_path: PathText
+    style_path: PathText
+    ckpt_path: PathText
+    inception_ckpt: PathText
+    output_path: PathText
     image_size: int
     interpolation: int
     write_pictures: bool
-    pictures: bool | str
+    pictures: bool | PathText
 
     @property
     def writes_pictures(self) -> bool:
@@ -134,26 +138,26 @@ class EvalConfig:
 
 @dataclass(frozen=True)
 class StylizeConfig:
-    output: str
+    output: PathText
     style: str
-    styles: list[str]
+    styles: list[PathText]
     style_weights: list[float] | dict[str, float]
     blend_steps: int
     strength: float
     size: int
     tile: int
     engine: str
-    checkpoint: str
-    inception_ckpt: str
+    checkpoint: PathText
+    inception_ckpt: PathText
     overwrite: bool
 
 
 @dataclass(frozen=True)
 class ExportConfig:
-    ckpt_path: str
-    inception_ckpt: str
+    ckpt_path: PathText
+    inception_ckpt: PathText
     file_format: str
-    file_name: str
+    file_name: PathText
     height: int
     width: int
     style_height: int
@@ -165,16 +169,16 @@ class ExportConfig:
 
 @dataclass(frozen=True)
 class QualityConfig:
-    teacher: str
+    teacher: PathText
     gatys_pairs: int
     gatys_steps: int
 
 
 @dataclass(frozen=True)
 class PackConfig:
-    transfer_from: str
+    transfer_from: PathText
     emphasis: float
-    style_path: str
+    style_path: PathText
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,7 @@ class OptimizeConfig:
     style_scale: list[float]
     style_layer_weight_exp: float
     content_weight_blend: float
-    init_image: str
+    init_image: PathText
     init_noise_blend: float
     preserve_colors: bool
     image_width: int
@@ -198,9 +202,9 @@ class OptimizeConfig:
     coarse_iterations: int
     print_iterations: int
     checkpoint_iterations: int
-    checkpoint_output: str
+    checkpoint_output: PathText
     resume: bool
-    losses: str
+    losses: PathText
 
 
 SECTIONS = {

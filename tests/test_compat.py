@@ -2,19 +2,24 @@
 
 import json
 import zlib
+from types import SimpleNamespace
 
 import mindspore as ms
 import numpy as np
 import pytest
+from mindspore import Parameter
+from tiny_runs import RUNTIME
 
 from src.config import defaults
 from src.errors import UserError
 from src.losses import StylizationLoss
 from src.models.factory import create_loss_network, create_model
 from src.models.vgg import BLOCKS, IMAGENET_MEAN, IMAGENET_STD, VGG, layer_names
+from src.training.files import model_arrays, model_writer
+from src.training.trainer import train
 from src.weights import modelzoo
 from src.weights.load import load_loss_network_weights, load_model, read_inception, read_loss_network
-from src.weights.native import read_checkpoint, save_checkpoint
+from src.weights.native import read_checkpoint, save_checkpoint, to_arrays
 
 TOLERANCE = 1e-4
 TRANSFER = "transfer_net.style_transfer_network."
@@ -154,7 +159,7 @@ def test_losses_are_the_published_ones(folder, reference, pastiche):
 def test_round_trip_writes_the_published_file_again(model, names, published, folder, tmp_path):
     vgg = create_loss_network(defaults(modelzoo.CONFIG)["loss"], folder)
     vgg = {name: parameter.asnumpy() for name, parameter in vgg.parameters_and_names()}
-    modelzoo.save_published(tmp_path / "written.ckpt", model, vgg)
+    modelzoo.save_published(tmp_path / "written.ckpt", model.network, to_arrays(model), vgg)
     written, metadata = read_checkpoint(tmp_path / "written.ckpt")
     assert metadata is None
     assert [[name, list(array.shape)] for name, array in written.items()] == names["style_transfer"]
@@ -287,8 +292,36 @@ def test_optimiser_goes_into_the_published_file(published_model):
 def test_another_network_is_not_written_as_published(tmp_path):
     small = create_model(defaults(network={"predictor": "compact", "width": 0.25})["network"])
     with pytest.raises(UserError, match="option format: .* predictor 'compact'"):
-        modelzoo.save_published(tmp_path / "small.ckpt", small)
+        modelzoo.save_published(tmp_path / "small.ckpt", small.network, to_arrays(small))
     assert not list(tmp_path.iterdir())
+
+
+def test_training_refuses_the_published_names_for_another_network_before_anything_else(tmp_path):
+    chosen = {"output_dir": str(tmp_path / "run"), "format": "modelzoo"}
+    options = SimpleNamespace(**defaults(network={"predictor": "compact"}, train=chosen))
+    with pytest.raises(UserError, match="option format: .* predictor 'compact'"):  # and not: content_path is empty
+        train(options, RUNTIME)
+
+
+def test_training_writes_averaged_weights_under_the_published_names_too(model, tmp_path):
+    trained = [p for p in model.trainable_params() if p.name.endswith("contract1.conv.weight")]
+    averages = [Parameter(p.asnumpy() + 1, name=f"average.{p.name}") for p in trained]
+    arrays = model_arrays(model, SimpleNamespace(weights=trained, averages=averages))
+    model_writer(model, arrays, {}, "modelzoo", None, {})(tmp_path / "written.ckpt")
+    written = read_checkpoint(tmp_path / "written.ckpt")[0]
+    np.testing.assert_array_equal(written[f"{TRANSFER}conv1.conv.weight"], averages[0].asnumpy())
+    untrained = to_arrays(model)["transfer.contract2.conv.weight"]
+    np.testing.assert_array_equal(written[f"{TRANSFER}conv2.conv.weight"], untrained)
+
+
+def test_a_published_checkpoint_with_nan_is_refused_unless_nothing_reads_it(published, tmp_path):
+    inception = modelzoo.take_inception(published, "it")
+    unread = {**published, "moment1.x": np.full(3, np.nan, np.float32)}
+    modelzoo.to_native(unread, "it.ckpt", inception)
+    name = f"{TRANSFER}res1.fc_beta1.bias"
+    broken = {**published, name: np.where(np.arange(128) == 5, np.inf, published[name])}
+    with pytest.raises(UserError, match=rf"it.ckpt: parameter {name} holds NaN or Inf \(1 of 128 numbers\)"):
+        modelzoo.to_native(broken, "it.ckpt", inception)
 
 
 def test_published_names_of_vgg_are_known():

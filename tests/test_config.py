@@ -90,6 +90,15 @@ def test_normalize_losses_takes_a_word_beside_its_former_values(arguments, expec
 
 
 @pytest.mark.parametrize(
+    "arguments, expected",
+    [(("--normalize_losses", "photo.jpg"), True), (("--normalize_losses", "balanced", "photo.jpg"), "balanced")],
+)
+def test_a_switch_with_words_keeps_positionals_apart(arguments, expected):
+    found = config.parse(list(arguments), ("loss",), "test", positionals=[("content", None, "photograph")])
+    assert (found.content, found.loss.normalize_losses) == ("photo.jpg", expected)
+
+
+@pytest.mark.parametrize(
     "arguments, written, folder",
     [
         ((), True, ""),
@@ -216,3 +225,62 @@ def test_a_misspelt_option_gets_a_suggestion(tmp_path):
 def test_a_value_among_the_choices_is_listed_in_the_error():
     with pytest.raises(UserError, match="reflect, zero"):
         config.defaults(network={"padding": "mirror"})
+
+
+NO_PATHS = {"stylize.style"}  # texts that are neither chosen from a list nor paths
+
+
+def text_options():
+    choices = DOCUMENTS[2]
+    return [
+        (section, key, kind)
+        for section in sections.SECTIONS
+        for key, kind in hints(section).items()
+        if kind in (str, list[str], sections.PathText, list[sections.PathText]) and key not in choices.get(section, {})
+    ]
+
+
+def test_every_text_is_a_choice_or_a_path():
+    others = {f"{section}.{key}" for section, key, kind in text_options() if kind in (str, list[str])}
+    assert others == {*NO_PATHS, "train.freeze"}
+
+
+@pytest.mark.parametrize("way", ["command line", "recipe"])
+def test_paths_may_begin_at_home(tmp_path, monkeypatch, way):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for section in sections.SECTIONS:
+        lists = {key: kind != sections.PathText for name, key, kind in text_options() if name == section}
+        kept = {key for name, key, kind in text_options() if name == section and kind in (str, list[str])}
+        keys = lists.keys() - kept
+        recipe = {section: {key: ["~/a b"] if lists[key] else "~/a b" for key in keys}}
+        (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+        line = [f"--{key}=~/a b" for key in keys] if way == "command line" else ["--config_path=~/recipe.yaml"]
+        found = vars(getattr(config.parse(line, [section], "test"), section))
+        for key in keys:
+            assert found[key] == ([f"{tmp_path}/a b"] if lists[key] else f"{tmp_path}/a b"), key
+    positional = config.parse(["~/a b"], (), "test", [("content", None, "a file"), ("style", "?", "another")])
+    assert (positional.content, positional.style) == (f"{tmp_path}/a b", None)
+
+
+@pytest.mark.parametrize(
+    "line, overwrite",
+    [
+        ("photo.jpg --overwrite painting.jpg -o out.jpg", True),
+        ("--overwrite photo.jpg painting.jpg -o out.jpg", True),
+        ("photo.jpg -o out.jpg painting.jpg --overwrite", True),
+        ("photo.jpg painting.jpg -o out.jpg --overwrite", True),
+        ("photo.jpg --overwrite false painting.jpg -o out.jpg", False),
+        ("photo.jpg painting.jpg --overwrite NO -o out.jpg", False),
+        ("photo.jpg --overwrite=false painting.jpg -o out.jpg", False),
+    ],
+)
+def test_a_switch_takes_no_picture_for_its_value(line, overwrite):
+    positionals = [("content", None, "a file"), ("style", "?", "another")]
+    options = config.parse(line.split(), ["stylize"], "test", positionals, {"output": ["-o"]})
+    assert (options.content, options.style, options.stylize.output) == ("photo.jpg", "painting.jpg", "out.jpg")
+    assert options.stylize.overwrite is overwrite
+
+
+def test_a_missing_argument_is_named():
+    with pytest.raises(UserError, match="required: content"):
+        config.parse([], ["stylize"], "test", [("content", None, "a file"), ("style", "?", "another")])

@@ -163,6 +163,15 @@ def test_missing_and_misshapen_tensors_are_named(tmp_path, torch_pickler):
     assert not list(tmp_path.glob("*.ckpt"))
 
 
+def test_weights_that_are_not_finite_are_not_converted(tmp_path, torch_pickler):
+    arrays = random_vgg(16)
+    arrays["features.2.bias"][7] = np.nan
+    source = write_pth(tmp_path / "vgg.pth", arrays, torch_pickler)
+    with pytest.raises(UserError, match=r"vgg.pth: parameter features.2.bias holds NaN or Inf \(1 of 64 numbers\)"):
+        convert(source, tmp_path)
+    assert not list(tmp_path.glob("*.ckpt"))
+
+
 def test_other_networks_are_refused(tmp_path, torch_pickler):
     weight = np.zeros((64, 3, 3, 3), np.float32)
     vgg11 = {"features.0.weight": weight, "features.3.weight": weight}
@@ -179,6 +188,13 @@ def test_other_networks_are_refused(tmp_path, torch_pickler):
     with pytest.raises(UserError, match="found a .h5 file"):
         convert(tmp_path / "a.h5", tmp_path)
     assert not list(tmp_path.glob("*.ckpt"))
+
+
+def test_the_target_may_be_spelt_in_capitals(tmp_path, torch_pickler):
+    source, target = write_pth(tmp_path / "vgg.pth", random_vgg(16), torch_pickler), tmp_path / "new" / "x.CKPT"
+    assert convert(source, target) == target and target.is_file()
+    assert [path.name for path in target.parent.iterdir()] == ["x.CKPT"]
+    assert read_loss_network(target).network == "vgg16"
 
 
 def test_an_existing_file_is_kept(tmp_path, torch_pickler):

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_folders import assert_same, config, fill, names, picture, take
+from image_files import chunk
 from PIL import Image
 
-from src.data import dataset as dataset_module
 from src.data.dataset import PairedImages
 from src.data.scan import scan_folder, style_weights
+from src.data.transforms import is_flat
 from src.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -117,15 +118,13 @@ def test_damage_inside_a_file_is_found_when_it_is_read(folders, suffix, caplog):
     assert f"05.{suffix}" not in drawn and drawn["06.png"] == 6
 
 
-def test_a_file_that_only_minddata_refuses_is_read_otherwise(folders, monkeypatch):
+def test_a_file_that_only_minddata_refuses_is_read_otherwise(folders):
     """MindData's decoder stops the pipeline; it goes on at the same step, without losing or repeating a batch."""
     expected = take(PairedImages(config(folders), 1), 0, 10)
     path = folders[0] / "05.png"
-    contents = bytearray(path.read_bytes())
-    start = contents.index(b"IDAT")
-    contents[start + 4 + int.from_bytes(contents[start - 4 : start], "big")] ^= 0xFF  # checksum; PIL does not mind
-    path.write_bytes(contents)
-    monkeypatch.setattr(dataset_module, "find_damage", lambda stream: "")
+    contents = path.read_bytes()
+    end = contents.index(b"IEND") - 4
+    path.write_bytes(contents[:end] + chunk(b"ABCD", b"") + contents[end:])  # PIL passes over what it does not know
     images = PairedImages(config(folders), 1)
     assert_same(take(images, 0, 10), expected)
     assert images.skipped == 0
@@ -176,6 +175,58 @@ def test_nothing_usable_is_an_error_at_once(tmp_path):
 def test_options_that_make_no_sense(folders, option, value):
     with pytest.raises(UserError, match=f"option {option}: found {value}"):
         PairedImages(config(folders, **{option: value}), 1)
+
+
+@pytest.mark.parametrize(
+    ("flat", "expected"),
+    [
+        (np.full((64, 64, 3), (120, 160, 200)), True),
+        (np.full((64, 64, 3), (120, 160, 200)) + np.random.default_rng(0).integers(-1, 2, (64, 64, 3)), True),
+        (np.full((64, 64, 3), 90) + 4 * (np.arange(64)[:, None, None] // 32), False),
+        (np.full((300, 9, 3), 90) + 4 * (np.arange(9)[:, None] // 5), False),
+    ],
+    ids=["one colour", "noise", "two tones down", "two tones across"],
+)
+def test_flat_is_less_than_a_level_from_the_mean_colour(flat, expected):
+    assert is_flat(flat.astype(np.uint8)) == expected
+
+
+def test_a_flat_content_is_passed_over_and_named_once(folders, caplog):
+    """Through 16 instance norms of constant channels, gradients grow to infinity."""
+    Image.new("RGB", (64, 48), (120, 160, 200)).save(folders[0] / "03.png")
+    images = PairedImages(config(folders, batch_size=1), 1)
+    order = [images.batch_files(step)[0][0].name for step in range(10)]
+    with caplog.at_level(logging.WARNING, "style_transfer"):
+        batches = take(images, 0, 20)
+    assert all(content.std((2, 3)).mean() > 1 / 255 for content, _ in batches)
+    drawn = [images.batch_files(step)[0][0].name for step in range(10)]
+    assert drawn == ["04.png" if name == "03.png" else name for name in order]
+    assert [message for message in caplog.messages if "03.png" in message] == [
+        f"skipped {folders[0] / '03.png'}: a picture of one colour, of which nothing is learnt"
+    ]
+    assert images.skipped == 1
+    later = PairedImages(config(folders, batch_size=1), 1)  # a resumed run sees the same
+    assert_same(take(later, 7, 20), batches[7:])
+
+
+def test_a_crop_of_the_sky_is_drawn_again(folders):
+    """Three quarters of the picture are flat, and every crop shows the rest."""
+    sky = np.full((48, 192, 3), (120, 160, 200), np.uint8)
+    sky[:, 144:] = picture(0, 48, 48)
+    for path in folders[0].iterdir():
+        Image.fromarray(sky).save(path)
+    images = PairedImages(config(folders, batch_size=2, content_resize=1.5), 1)
+    assert all(content.std((2, 3)).mean(1).min() > 1 / 255 for content, _ in take(images, 0, 10))
+    assert images.skipped == 0
+
+
+def test_flat_contents_alone_are_drawn_as_they_are(folders):
+    for path in folders[0].iterdir():
+        Image.new("RGB", (64, 48), (120, 160, 200)).save(path)
+    images = PairedImages(config(folders, batch_size=1), 1)
+    order = [images.batch_files(step)[0] for step in range(3)]
+    assert all(content.std((2, 3)).max() < 1e-6 for content, _ in take(images, 0, 3))
+    assert [images.batch_files(step)[0] for step in range(3)] == order
 
 
 PROGRAM = """

@@ -4,6 +4,7 @@ import csv
 import json
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image
 
@@ -43,15 +44,28 @@ def test_evaluation_takes_the_trained_checkpoint(trained, run_entry_point, image
 
 
 def test_stylize_and_exports_agree(trained, run_entry_point, image_folders, tmp_path):
+    """The exported graph, run by ONNX Runtime as its JSON says, makes the picture that stylize.py makes."""
     content, style = (sorted(folder.iterdir())[0] for folder in image_folders)
     done = run_entry_point("stylize.py", content, style, "-o", tmp_path / "out.png", "--checkpoint", trained)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert Image.open(tmp_path / "out.png").size == Image.open(content).size
+    pastiche = np.asarray(Image.open(tmp_path / "out.png")).astype(int)
+    assert pastiche.shape == (96, 128, 3) and pastiche.std() > 5
+    picture = Image.open(style)
+    size = tuple(round(side * 256 / min(picture.size)) for side in picture.size)
     done = run_entry_point(
-        "export.py", "--ckpt_path", trained, "--file_format", "MINDIR", "--file_name", tmp_path / "model",
-        "--parts", "transfer", "--height", 32, "--width", 48,
+        "export.py", "--ckpt_path", trained, "--file_format", "ONNX", "--file_name", tmp_path / "model",
+        "--parts", "fused", "--height", 96, "--width", 128, "--style_height", size[1], "--style_width", size[0],
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    manifests = list(tmp_path.glob("*.json"))
-    assert len(manifests) == 1
-    assert json.loads(manifests[0].read_text())["check"]["max_difference"] <= 1e-4
+    manifest = json.loads((tmp_path / "model.onnx.json").read_text())
+    assert manifest["check"]["max_difference"] <= 1e-4
+    arrays = [Image.open(content), picture.resize(size, Image.Resampling.LANCZOS)]
+    arrays = [np.asarray(image, np.float32).transpose(2, 0, 1)[None] / 255 for image in arrays]
+    names = [port["name"] for port in manifest["inputs"]]
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    (exported,) = session.run(None, dict(zip(names, arrays, strict=True)))
+    exported = np.rint(exported[0].transpose(1, 2, 0) * 255)
+    assert np.abs(exported - pastiche).max() <= 1
+    # another style makes another picture, so that agreeing says something
+    (other,) = session.run(None, dict(zip(names, [arrays[0], arrays[1][:, :, ::-1] ** 3], strict=True)))
+    assert np.abs(np.rint(other[0].transpose(1, 2, 0) * 255) - pastiche).max() > 1

@@ -1,6 +1,7 @@
 """Exports that can not be are refused in a line, and nothing is written when something is wrong."""
 
 import errno
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -106,7 +107,7 @@ def test_a_full_disk_leaves_nothing(full, export_settings, runtime, tmp_path, mo
     def no_space(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(*(mindir, "write", no_space) if full == "graph" else (exporter.json, "dumps", no_space))
+    monkeypatch.setattr(*(mindir, "write", no_space) if full == "graph" else (json, "dumps", no_space))
     assert run_entry(lambda _: exporter.export(export_settings(parts="predictor"), runtime), []) == 2
     line = capsys.readouterr().err
     assert "No space left" in line and "model.mindir" in line and line.count("\n") == 1

@@ -8,20 +8,32 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-REPORT = "import os; print({name: os.environ.get(name) for name in (%s)})"
+# every process leaves its number, so that the fixture can end what is left
+BEGIN = """
+import os, pathlib, signal, sys, time
+here = pathlib.Path(__file__).parent
+name = os.environ.get("MS_ROLE", "") + os.environ.get("RANK_ID", "")
+def wait_for(pattern, count):
+    while len(list(here.glob(pattern))) < count:
+        time.sleep(0.05)
+(here / f"{os.getpid()}.pid").touch()
+"""
+REPORT = "print({name: os.environ.get(name) for name in (%s)}, flush=True)\n"
 NAMES = ("MS_ROLE", "MS_WORKER_NUM", "MS_NODE_ID", "RANK_ID", "RANK_SIZE", "DEVICE_ID", "RANK_TABLE_FILE")
 
 
 @pytest.fixture
 def launch(tmp_path):
     """Starts launch.py with a program's text: the finished process, or the running one with wait=False."""
+    started = []
 
     def run(text, *options, wait=True, **environment):
         program = tmp_path / "program.py"
-        program.write_text(text)
+        program.write_text(BEGIN + text)
         command = [sys.executable, ROOT / "scripts/launch.py", *options, "--log_dir", tmp_path / "logs", program]
         process = subprocess.Popen(
             [str(part) for part in command],
@@ -31,12 +43,23 @@ def launch(tmp_path):
             text=True,
             start_new_session=True,
         )
+        started.append(process)
         if not wait:
             return process
         out, err = process.communicate(timeout=60)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
-    return run
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+    for number in living(tmp_path):
+        os.kill(number, signal.SIGKILL)
+
+
+def living(folder) -> list[int]:
+    """Those of the started programs that have not ended."""
+    return [int(path.stem) for path in folder.glob("*.pid") if Path("/proc", path.stem).exists()]
 
 
 @pytest.fixture
@@ -68,7 +91,9 @@ def environments(tmp_path, stdout) -> dict:
 
 
 def test_ranks_find_each_other_through_a_scheduler(launch, tmp_path):
-    process = launch(report() + "\nimport time; time.sleep(0.3)", "--ranks", 3, RANK_TABLE_FILE="/left/over.json")
+    # the workers end when the scheduler, which is ended then, has written its report
+    text = report() + "(here / f'{name}.reported').touch()\nwait_for('*.reported', 4)"
+    process = launch(text, "--ranks", 3, RANK_TABLE_FILE="/left/over.json")
     assert process.returncode == 0, process.stderr
     found = environments(tmp_path, process.stdout)
     assert set(found) == {"terminal", "scheduler", "rank_1", "rank_2"}
@@ -131,43 +156,60 @@ def test_no_rank_is_an_error(launch):
 
 
 FAILING = """
-import os, signal, sys, time
-if os.environ["RANK_ID"] == "1":
-    print("what went wrong")
+if name == "MS_WORKER1":
+    print("what went wrong", flush=True)
+    wait_for("*.pid", 4)
     %s
-time.sleep(50)
+while True:
+    time.sleep(1)
 """
 
 
 @pytest.mark.parametrize(("way", "status"), [("sys.exit(7)", 7), ("os.kill(os.getpid(), signal.SIGKILL)", 137)])
-def test_one_ranks_failure_ends_all_and_shows_its_log(launch, way, status):
-    start = time.monotonic()
-    process = launch(FAILING % f"sys.stdout.flush(); {way}", "--ranks", 3)
+def test_one_ranks_failure_ends_all_and_shows_its_log(launch, tmp_path, way, status):
+    process = launch(FAILING % way, "--ranks", 3)
     assert process.returncode == status
     assert "rank_1" in process.stderr and "what went wrong" in process.stderr
-    assert time.monotonic() - start < 25
+    assert len(list(tmp_path.glob("*.pid"))) == 4 and not living(tmp_path)
 
 
 PATIENT = """
-import os, pathlib, sys, time
-here = pathlib.Path(__file__).parent
-name = os.environ["MS_ROLE"] + os.environ["RANK_ID"]
-try:
-    (here / f"{name}.started").touch()
-    time.sleep(50)
-except KeyboardInterrupt:
-    time.sleep(1 if name == "MS_WORKER0" else 0)
+def save(number, _):
+    if name == "MS_WORKER0":
+        wait_for("MS_WORKER1.saved", 1)  # the last to save is waited for
     (here / f"{name}.saved").touch()
-    sys.exit(130)
+    sys.exit(128 + number)
+for number in (signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, save)
+(here / f"{name}.started").touch()
+while True:
+    time.sleep(1)
 """
 
 
-def test_ctrl_c_lets_every_rank_save(launch, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_and_the_loss_of_the_terminal_let_every_rank_save(launch, tmp_path, number):
     process = launch(PATIENT, "--ranks", 2, wait=False)
-    deadline = time.monotonic() + 30
-    while len(list(tmp_path.glob("*.started"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=30)
-    assert process.returncode == 130
+    while len(list(tmp_path.glob("*.started"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, number)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + number
     assert {path.stem for path in tmp_path.glob("*.saved")} == {"MS_WORKER0", "MS_WORKER1"}
+    assert not living(tmp_path)
+
+
+def test_two_ranks_train_as_one_process_with_twice_the_batch(launch, tmp_path, image_folders):
+    """The mean of both ranks' gradients, not their sum, nor each its own; and clipped after that."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    program = "import runpy; sys.argv[1:] = %r; runpy.run_path(%r, run_name='__main__')"
+    for folder, batch, ranks in ((one, 4, 1), (two, 2, 2)):
+        folder.mkdir()
+        arguments = [*map(str, image_folders), str(batch), str(folder)]
+        process = launch(program % (arguments, str(ROOT / "tests/two_ranks.py")), "--ranks", ranks)
+        assert process.returncode == 0, process.stderr
+    whole, first, second = np.load(one / "0.npy"), np.load(two / "0.npy"), np.load(two / "1.npy")
+    assert np.abs(np.diff(whole, axis=0)).min() > 1e-4
+    np.testing.assert_allclose(first, whole, atol=1e-6)
+    np.testing.assert_array_equal(first, second)

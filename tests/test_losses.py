@@ -35,11 +35,13 @@ def test_gram_matrix_does_not_depend_on_the_size_of_a_repeated_image():
     assert np.allclose(gram_matrix(ms.Tensor(larger)).asnumpy(), numpy_gram(features), atol=1e-5)
 
 
-def test_total_variation_counts_each_pair_of_neighbours():
-    image = np.zeros((1, 1, 4, 4), np.float32)
-    image[..., 2:] = 0.5
-    assert total_variation(ms.Tensor(image), "absolute").asnumpy() == pytest.approx(0.5 * 4 / 12)
-    assert total_variation(ms.Tensor(image), "squared").asnumpy() == pytest.approx(0.25 * 4 / 12)
+def test_total_variation_counts_each_pair_of_neighbours_in_both_directions():
+    """A 3 x 4 picture with steps of 0.5 across (3 of 9 pairs) and of 0.25 down (4 of 8 pairs)."""
+    image = np.zeros((1, 1, 3, 4), np.float32)
+    image[..., 2:] += 0.5
+    image[..., 1:, :] += 0.25
+    assert total_variation(ms.Tensor(image), "absolute").asnumpy() == pytest.approx(0.5 / 3 + 0.25 / 2)
+    assert total_variation(ms.Tensor(image), "squared").asnumpy() == pytest.approx(0.25 / 3 + 0.0625 / 2)
 
 
 def test_normalised_loss_is_relative_and_clamped_for_each_image():

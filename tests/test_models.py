@@ -6,16 +6,20 @@ import json
 import mindspore as ms
 import numpy as np
 import pytest
+from mindspore import nn
+from numpy_layers import convolve
 
 from src.config import defaults
 from src.errors import UserError
-from src.models.factory import create_model
+from src.models.factory import create_loss_network, create_model
 from src.models.inception_v3 import InceptionV3
 from src.models.layers import BilinearConvolution, Convolution, ImageConvolution, UpsampledConvolution
 from src.models.normalization import InstanceNorm
 from src.models.style_prediction import CompactPredictor, StatisticsPredictor, channel_statistics
 from src.models.style_transfer import StyleTransferNetwork
-from src.models.vgg import VGG, DistilledVGG19
+from src.models.vgg import VGG, DistilledVGG19, Pool
+from src.runtime import apply_precision
+from src.weights.native import save_checkpoint
 
 
 def random(*shape, seed=0):
@@ -177,13 +181,54 @@ def test_vgg_gives_any_tap_in_the_order_asked_for(depth, last):
         VGG(depth, ("relu6_1",))
 
 
-def test_vgg_pools_as_asked():
-    x = ms.Tensor(np.abs(random(1, 3, 16, 16)))
-    average, largest = VGG(16, ("relu2_1",), "average"), VGG(16, ("relu2_1",), "max")
-    for target, source in zip(largest.get_parameters(), average.get_parameters(), strict=True):
-        target.set_data(source)
-    assert np.abs(average(x)[0].asnumpy() - largest(x)[0].asnumpy()).max() > 1e-3
+def pooled(x, kind):
+    n, c, h, w = x.shape
+    windows = x.reshape(n, c, h // 2, 2, w // 2, 2)
+    return windows.mean((3, 5)) if kind == "average" else windows.max((3, 5))
+
+
+@pytest.mark.parametrize("kind", ["average", "max"])
+@pytest.mark.parametrize("shape", [(2, 3, 6, 10), (1, 2, 128, 128)], ids=["whole", "in slabs"])
+def test_pooling_is_its_definition(kind, shape):
+    x = random(*shape)
+    np.testing.assert_allclose(Pool(kind)(ms.Tensor(x)).asnumpy(), pooled(x, kind), atol=1e-6)
+
+
+def check_pooling(net, kind, mode):
+    """relu2_1 is the convolution of the pooled relu1_2."""
+    before, after = (feature.asnumpy() for feature in net(ms.Tensor(np.abs(random(1, 3, 16, 12)))))
+    weight, bias = net.conv2_1.weight.asnumpy(), net.conv2_1.bias.asnumpy()
+    expected = np.maximum(convolve(pooled(before, kind)[0], weight, bias, 1, mode), 0)
+    np.testing.assert_allclose(after[0], expected, atol=1e-4 * expected.max())
+
+
+@pytest.mark.parametrize("kind", ["average", "max"])
+def test_a_loss_network_pools_as_the_option_says(tmp_path, kind):
+    taps = ("relu1_2", "relu2_1")
+    save_checkpoint(tmp_path / "vgg16.ckpt", VGG(16, taps), {"loss_network": "vgg16"})
+    loss = defaults(loss={"loss_network": "vgg16", "pooling": kind})["loss"]
+    check_pooling(create_loss_network(loss, tmp_path, taps), kind, "constant")
+
+
+def test_the_distilled_network_takes_the_maximum():
+    check_pooling(DistilledVGG19(("relu1_2", "relu2_1")), "max", "reflect")
+
+
+def test_a_vgg_without_biases_has_none():
     assert not any(n.endswith("bias") for n, _ in VGG(16, ("relu2_1",), bias=False).parameters_and_names())
+
+
+@pytest.mark.parametrize(("precision", "expected"), [("float32", 1 + 2.0**-12), ("float16", 1.0)])
+def test_precision_is_that_of_convolutions_alone(precision, expected):
+    """1 + 2^-12 is no float16 number; what is not a convolution computes with it as it is."""
+    value = ms.Tensor(np.full((1, 1, 3, 3), 1 + 2.0**-12), ms.float32)
+    convolution, norm = Convolution(1, 1, 1), InstanceNorm(1, True)
+    convolution.weight.set_data(ms.Tensor(np.ones((1, 1, 1, 1)), ms.float32))
+    norm.beta.set_data(ms.Tensor([1 + 2.0**-12], ms.float32))
+    cells = nn.SequentialCell(convolution, norm)
+    apply_precision(cells, precision)
+    assert np.all(convolution(value).asnumpy() == np.float32(expected))
+    assert np.all(norm(value).asnumpy() == np.float32(1 + 2.0**-12))
 
 
 def test_distilled_network_gives_the_values_of_its_check_file(shared):

@@ -135,6 +135,17 @@ def test_a_folder_that_cannot_be_made_is_an_error(script, base, stub):
     )
     assert process.returncode != 0 and called is None
     assert "below a file" in process.stderr
+    assert process.stderr.endswith(f"choose another with {output_option(script)}\n")
+
+
+@pytest.mark.parametrize("script", NAMES)
+def test_home_folders_are_found_in_quotes_and_after_an_equals_sign(script, base, stub):
+    arguments = [value.replace(f"{base}/", "~/") for value in positional(script, base).values()]
+    process, called = stub(script, *arguments, f"{output_option(script)}=~/out", HOME=str(base))
+    assert process.returncode == 0, process.stderr
+    assert values(called, "--content_path") == [f"{base}/content"]
+    assert values(called, output_option(script)) == [f"{base}/out"]
+    assert (base / "out" / ("eval.log" if script == "run_eval.sh" else "train.log")).is_file()
 
 
 @pytest.mark.parametrize("recipe", ["n_styles.yaml", "single_style.yaml"])
@@ -176,6 +187,17 @@ def test_standalone_calls_train_with_the_device(base, stub, tmp_path):
     assert values(called, "--device_target") == ["CPU"] and values(called, "--device_id") == ["1"]
     assert values(called, "--ckpt_path") == [f"{base}/pretrained"]
     assert "table none" in process.stdout
+
+
+def test_eval_passes_the_inception_argument_on(base, stub, tmp_path):
+    process, called = stub(
+        "run_eval.sh", *positional("run_eval.sh", base).values(), "--output_path", tmp_path, cwd=tmp_path
+    )
+    assert process.returncode == 0, process.stderr
+    assert values(called, "--inception_ckpt") == [f"{base}/inception.ckpt"]
+    assert values(called, "--ckpt_path") == [f"{base}/model.ckpt"]
+    assert values(called, "--style_path") == [f"{base}/style"]
+    assert values(called, "--device_target") == ["CPU"] and values(called, "--device_id") == ["1"]
 
 
 def test_eval_takes_an_empty_inception_argument(base, stub, tmp_path):
@@ -224,12 +246,14 @@ def test_gpu_counts_the_devices(listed, ranks, base, stub, tmp_path, monkeypatch
         assert called[1:5] == ["--platform", "GPU", "--ranks", ranks]
 
 
-def test_ctrl_c_lets_training_save_and_keeps_its_last_words(base, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_last_words_after_a_signal_are_in_the_log(base, tmp_path, number):
+    """As a terminal does, the signal goes to the script, the program and tee."""
     program = tmp_path / "patient"
     program.write_text(
-        f"#!{sys.executable}\nimport sys, time\n"
-        "try:\n    print('training', flush=True)\n    time.sleep(30)\n"
-        "except KeyboardInterrupt:\n    time.sleep(0.5)\n    print('saved')\n    sys.exit(130)\n"
+        f"#!{sys.executable}\nimport pathlib, signal, sys, time\n"
+        "def save(number, _):\n    time.sleep(0.5)\n    print('saved')\n    sys.exit(128 + number)\n"
+        f"signal.signal({int(number)}, save)\nprint('training', flush=True)\ntime.sleep(30)\n"
     )
     program.chmod(0o755)
     script = "run_standalone_train.sh"
@@ -240,7 +264,7 @@ def test_ctrl_c_lets_training_save_and_keeps_its_last_words(base, tmp_path):
     for line in process.stdout:
         if line == "training\n":
             break
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the script, the program and tee
-    out, _ = process.communicate(timeout=30)
-    assert process.returncode == 130
+    os.killpg(process.pid, number)
+    out, _ = process.communicate(timeout=30)  # until the program and tee have ended, too
+    assert process.returncode in (128 + number, -number)  # bash itself dies of the loss of its terminal
     assert out == "saved\n" and (tmp_path / "out/train.log").read_text().endswith("training\nsaved\n")

@@ -14,7 +14,7 @@ from src.models.style_prediction import STATISTICS_TAPS
 from src.models.vgg import VGG
 from src.weights import modelzoo
 from src.weights.load import load_loss_network_weights, load_model, read_loss_network
-from src.weights.native import save_checkpoint
+from src.weights.native import load_into, read_checkpoint, save_checkpoint, to_arrays
 
 
 def test_own_checkpoint_says_which_network_it_is_of(tmp_path):
@@ -27,6 +27,15 @@ def test_own_checkpoint_says_which_network_it_is_of(tmp_path):
         np.testing.assert_array_equal(one.asnumpy(), other.asnumpy())
 
 
+@pytest.mark.parametrize("name", ["a.CKPT", "a", "a.backup"])
+def test_checkpoints_of_any_name_are_written_and_read(tmp_path, name):
+    """MindSpore itself adds .ckpt to what ends otherwise, and reads nothing else."""
+    save_checkpoint(tmp_path / name, {"x": np.arange(3.0, dtype=np.float32)}, {"note": "n"})
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    arrays, metadata = read_checkpoint(tmp_path / name)
+    assert arrays["x"].tolist() == [0, 1, 2] and metadata["note"] == "n"
+
+
 def test_own_checkpoint_is_refused_by_name(tmp_path):
     network = defaults(network={"predictor": "compact", "width": 0.25})["network"]
     params = {name: parameter.asnumpy() for name, parameter in create_model(network).parameters_and_names()}
@@ -37,6 +46,34 @@ def test_own_checkpoint_is_refused_by_name(tmp_path):
     save_checkpoint(tmp_path / "own.ckpt", params, {"network": vars(replace(network, width=0.5))})
     with pytest.raises(UserError, match="own.ckpt: parameter transfer.contract1.conv.weight has shape"):
         load_model(tmp_path / "own.ckpt")
+
+
+def test_weights_that_are_not_finite_are_neither_written_nor_read(tmp_path):
+    network = defaults(network={"predictor": "compact", "width": 0.25})["network"]
+    model, path = create_model(network), tmp_path / "own.ckpt"
+    save_checkpoint(path, model, {"network": vars(network)})
+    before = path.read_bytes()
+    bias = np.zeros(model.transfer.heads.bias.shape, np.float32)
+    bias[3] = np.nan
+    broken = {**to_arrays(model), "transfer.heads.bias": bias}
+    with pytest.raises(UserError, match="own.ckpt: not written, since parameter transfer.heads.bias holds NaN or Inf"):
+        save_checkpoint(path, broken, {"network": vars(network)})
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["own.ckpt"]
+    with pytest.raises(UserError, match="own.ckpt: parameter transfer.heads.bias holds NaN or Inf"):
+        load_into(model, broken, path)
+    assert np.isfinite(model.transfer.heads.bias.asnumpy()).all()
+
+
+def test_a_weight_too_large_for_half_precision_is_not_written(tmp_path):
+    with pytest.raises(UserError, match="parameter large holds NaN or Inf"):
+        save_checkpoint(tmp_path / "half.ckpt", {"large": np.array([1e6], np.float32)}, None, half=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_loss_network_with_nan_is_refused(tmp_path):
+    np.savez(tmp_path / "vgg.npz", **{"conv1_1.weight": np.full((64, 3, 3, 3), np.nan), "conv1_1.bias": np.zeros(64)})
+    with pytest.raises(UserError, match="vgg.npz: parameter conv1_1.weight holds NaN or Inf"):
+        load_loss_network_weights(tmp_path / "vgg.npz", VGG(16, ("relu1_1",)))
 
 
 @pytest.mark.parametrize(

@@ -19,20 +19,22 @@ import numpy as np
 from PIL import Image
 
 from src.data import transforms
-from src.data.images import find_damage, read_image
+from src.data.decoding import find_damage
+from src.data.images import read_image
 from src.data.scan import scan_folder, style_weights
 from src.errors import UserError
 from src.stylize.named import style_name
 
 logger = logging.getLogger("style_transfer")
 _CONTENT, _STYLE = 0, 1
+_ATTEMPTS = 5  # crops of an image that are drawn until one is not flat
 _PIPELINE_DEPTH = 64  # steps searched for the file that broke the pipeline; more than it ever reads ahead
 
 
 class _Stream:
     """The files of one kind, in the order that the seed gives them, and what is drawn about each."""
 
-    def __init__(self, files, skipped, weights, key, draw, target, crops=0):
+    def __init__(self, files, skipped, weights, key, draw, target, avoid_flat=False, crops=0):
         """
         Args:
             files: `SourceFile`s, sorted.
@@ -41,11 +43,14 @@ class _Stream:
             key: two numbers, seed and stream, that begin the key of every random generator.
             draw: function of a numpy generator, gives a `transforms.Draw`.
             target: short side in pixels that is always enough for the crops.
+            avoid_flat: whether another crop, or the next file, takes the place of a crop of one colour.
             crops: how many draws a file has; 0 for a new one each time.
         """
         self.files, self.skipped = files, skipped
         self._weights, self._key, self._draw, self._target, self._crops = weights, key, draw, target, crops
-        self._checked, self._odd, self._broken = set(), set(), set()
+        self._avoid_flat = avoid_flat
+        self._checked, self._odd, self._broken, self._flat = set(), set(), set(), set()
+        self._instead = {}  # position: file that stands there in place of a flat one
         self._lock = threading.Lock()
         self._order = functools.lru_cache(maxsize=4)(self._make_order)
 
@@ -63,24 +68,74 @@ class _Stream:
         return generator.permutation(np.searchsorted(cumulated, points, side="right").clip(max=count - 1))
 
     def index(self, position) -> int:
-        """Which file stands at a position; one that was found to be damaged is replaced by the next in sorted order."""
+        """Which file stands at a position; a damaged or flat one is replaced by the next in sorted order."""
+        if position in self._instead:
+            return self._instead[position]
         epoch, place = divmod(position, len(self.files))
-        index = int(self._order(epoch)[place])
+        return self._usable(int(self._order(epoch)[place]))
+
+    def _usable(self, index):
+        """The first file from an index on that was not found to be damaged."""
         for _ in range(len(self.files)):
             if index not in self._broken:
                 return index
             index = (index + 1) % len(self.files)
         raise UserError(f"every image beside {self.files[0].path} has become unreadable; are the files still there?")
 
-    def draw(self, position) -> transforms.Draw:
-        """What chance decides about the image at a position."""
-        key = (2, *self.crop(position)) if self._crops else (1, position)
+    def draw(self, position, attempt=0) -> transforms.Draw:
+        """What chance decides about the image at a position; at each attempt anew."""
+        key = (1, position, *([attempt] if attempt else []))
+        if self._crops:
+            key = (2, *self.fixed_crop(position))
         return self._draw(np.random.default_rng((*self._key, *key)))
 
-    def crop(self, position) -> tuple[int, int]:
-        """Which file stands at a position, and which of its crops."""
+    def fixed_crop(self, position) -> tuple[int, int]:
+        """Which file stands at a position, and which of its fixed crops."""
         generator = np.random.default_rng((*self._key, 3, position))
         return self.index(position), int(generator.integers(self._crops))
+
+    def crop(self, image, draw, size, position) -> np.ndarray:
+        """What a batch holds at a position: the decoded image there, uint8 (H, W, 3), cropped and changed as drawn.
+
+        Another crop of it, or of the next files, where that would be flat; the flat one when all are.
+        """
+        first = found = transforms.apply(image, draw, size)
+        for _ in range(len(self.files) if self._avoid_flat else 0):
+            for other in self._other_draws(position):
+                if not transforms.is_flat(found):
+                    return found
+                found = transforms.apply(image, other, size)
+            if not transforms.is_flat(found):
+                return found
+            image = self._pass_over(position)
+            found = transforms.apply(image, self.draw(position), size)
+        self._instead.pop(position, None)
+        return first
+
+    def _other_draws(self, position):
+        """A few random ones, then the largest squares, which are flat of flat pictures alone."""
+        yield from (self.draw(position, attempt) for attempt in range(1, _ATTEMPTS))
+        yield from (transforms.Draw(1.0, place, place, 0.0) for place in (0.5, 0.0, 1.0))
+
+    def _pass_over(self, position):
+        """Puts the next readable file in the place of a flat one: its image."""
+        index = self.index(position)
+        with self._lock:
+            if index not in self._flat:
+                self._flat.add(index)
+                self.skipped += 1
+                logger.warning(
+                    "skipped %s: a picture of one colour, of which nothing is learnt", self.files[index].path
+                )
+        while True:
+            index = self._usable((index + 1) % len(self.files))
+            try:
+                image = read_image(self.files[index].path, at_least=self._target)
+            except (UserError, OSError) as error:
+                self._give_up(index, error)
+            else:
+                self._instead[position] = index
+                return image
 
     def encoded(self, position) -> np.ndarray:
         """The image at a position as the bytes of a file that MindData's decoder reads right, uint8 (n,)."""
@@ -145,13 +200,13 @@ class PairedImages:
         files, skipped = scan_folder(data.content_path, "content_path", data.min_side)
         draw = functools.partial(transforms.draw_content, data=data)
         target = round(data.image_size * data.content_resize)
-        self._content = _Stream(files, skipped, None, (seed, _CONTENT), draw, target)
+        self._content = _Stream(files, skipped, None, (seed, _CONTENT), draw, target, avoid_flat=True)
         files, skipped = scan_folder(data.style_path, "style_path", data.min_side)
         files = [file for file in files if style_name(file.path) not in known_styles] or files
         weights = style_weights(files, data.style_path, data.style_kinds)
         draw = functools.partial(transforms.draw_style, data=data)
         target = round(data.style_side * data.style_resize_max)
-        self._style = _Stream(files, skipped, weights, (seed, _STYLE), draw, target, data.style_crops)
+        self._style = _Stream(files, skipped, weights, (seed, _STYLE), draw, target, crops=data.style_crops)
 
     @property
     def content_count(self) -> int:
@@ -186,7 +241,7 @@ class PairedImages:
 
     def style_crops(self, step):
         """The style crops of a step's batch on this rank, (file's number, crop's number) each; see `batch_files`."""
-        return [self._style.crop(position) for position in self._positions(step)]
+        return [self._style.fixed_crop(position) for position in self._positions(step)]
 
     def batches(self, start_step, stop_step):
         """Yields the batches of steps start_step to stop_step - 1.
@@ -213,7 +268,7 @@ class PairedImages:
         # MindData refuses more workers than cores
         workers = {"num_parallel_workers": min(self._data.num_parallel_workers, multiprocessing.cpu_count())}
         size = self._data.batch_size
-        loaded, images = ["content", "content_draw", "style", "style_draw"], ["content", "style"]
+        loaded, images = ["content", "content_draw", "style", "style_draw", "position"], ["content", "style"]
         positions = _Positions(self._positions, start_step, stop_step, size)
         rows = ds.GeneratorDataset(positions, ["position"], shuffle=False, num_parallel_workers=1)
         # Called from Python one operation at a time, MindData keeps other Python threads waiting, so the costly ones
@@ -230,13 +285,16 @@ class PairedImages:
         row = []
         for stream in (self._content, self._style):
             row += [stream.encoded(int(position)), np.array(stream.draw(int(position)))]
-        return tuple(row)
+        return (*row, position)
 
-    def _transform(self, content, content_draw, style, style_draw):
-        sizes = self._data.image_size, self._data.style_side
+    def _transform(self, content, content_draw, style, style_draw, position):
+        kinds = (
+            (self._content, content, content_draw, self._data.image_size),
+            (self._style, style, style_draw, self._data.style_side),
+        )
         return tuple(
-            transforms.apply(image, transforms.Draw(*draw.tolist()), size)
-            for image, draw, size in zip((content, style), (content_draw, style_draw), sizes, strict=True)
+            stream.crop(image, transforms.Draw(*draw.tolist()), size, int(position))
+            for stream, image, draw, size in kinds
         )
 
     def _repair(self, step) -> bool:

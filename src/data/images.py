@@ -3,19 +3,23 @@
 Everywhere outside networks an image is uint8 (H, W, 3) RGB; inside it is float32 (N, 3, H, W) in [0, 1].
 """
 
+import logging
 import os
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from src.data.decoding import decode, describe_damage
 from src.errors import UserError, os_error_line
 from src.files import atomic_write
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-# PIL knows more, some through other programs (PostScript); a picture of a user needs none of them
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
+logger = logging.getLogger("style_transfer")
+# of `src.data.decoding.FORMATS`, as PIL has them
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".webp", ".gif", ".tif", ".tiff")
+IMAGE_SUFFIXES += (".ppm", ".pgm", ".pbm", ".pnm", ".pfm")
 _WRITERS = {
     ".png": {"format": "PNG"},
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -24,30 +28,23 @@ _WRITERS = {
     ".bmp": {"format": "BMP"},
 }
 _LARGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
-_EXIF_ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 # PIL warns of large images (it refuses those of twice that size) and of broken EXIF, without saying of which file.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def list_images(folder_or_file, option) -> list[Path]:
+def list_images(folder_or_file, option, output=None) -> list[Path]:
     """Image files of a folder, sorted by path, recursively; of a file, itself.
 
     Files are known by their ending (`IMAGE_SUFFIXES`, any case). Links to folders are followed, each folder is walked
-    once; names that begin with a dot are left out. The files are not opened.
+    once. Left out are names that begin with a dot, other endings, and what lies in an output folder inside; a line of
+    the log counts them. The files are not opened.
 
     Args:
         folder_or_file: where to look.
         option: name of the option that gave it, for the error.
+        output: folder for results, which are no inputs; None for none. What is in `folder_or_file` is no result where
+            the latter lies in the output folder itself.
 
     Raises:
         UserError: nothing there, or no image in it.
@@ -59,24 +56,37 @@ def list_images(folder_or_file, option) -> list[Path]:
         return [top]
     if not top.is_dir():
         raise UserError(f"option {option}: {top}: no such file or folder; check the spelling")
-    found, seen = [], set()
+    results = Path(output).expanduser().resolve() if output else None
+    if results and results in (top.resolve(), *top.resolve().parents):
+        results = None
+    found, seen, left = [], set(), Counter()
     try:
         for folder, folders, files in os.walk(top, followlinks=True, onerror=_refuse):
-            real = os.path.realpath(folder)
+            real = Path(folder).resolve()
             if real in seen:
                 folders.clear()
                 continue
             seen.add(real)
+            left["hidden"] += sum(name.startswith(".") for name in (*folders, *files))
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            found += [
-                Path(folder, name)
-                for name in files
-                if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
-            ]
+            for path in (Path(folder, name) for name in files if not name.startswith(".")):
+                suffix = path.suffix.lower()
+                if suffix not in IMAGE_SUFFIXES:
+                    left[suffix or "without an ending"] += 1
+                elif results in (real, *real.parents):
+                    left["in the output folder"] += 1
+                else:
+                    found.append(path)
     except OSError as error:
         raise UserError(f"option {option}: {os_error_line(error)}") from None
+    left = ", ".join(f"{count} {kind}" for kind, count in sorted((+left).items()))
     if not found:
-        raise UserError(f"option {option}: {top}: no image in it; expected {', '.join(IMAGE_SUFFIXES)} files")
+        raise UserError(
+            f"option {option}: {top}: no image in it{left and f' (left out: {left})'}; "
+            f"expected {', '.join(IMAGE_SUFFIXES)} files"
+        )
+    if left:
+        logger.warning("%s: left out %s", top, left)
     return sorted(found)
 
 
@@ -84,53 +94,12 @@ def _refuse(error):
     raise error
 
 
-def orientation(image) -> int:
-    """The EXIF orientation of an opened PIL image: 1 (upright) to 8; 1 when there is none or it makes no sense."""
-    try:
-        value = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # noqa: BLE001  EXIF of any camera: PIL's parser raises whatever a broken block leads it to
-        return 1
-    return value if isinstance(value, int) and value in _UPRIGHT else 1
-
-
-def has_transparency(image) -> bool:
-    """Whether an opened PIL image has an alpha channel or a transparent colour."""
-    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-
-
-def describe_damage(error) -> str:
-    """What PIL's exception means, in a few words: decoders raise OSError, SyntaxError, ValueError, struct.error ..."""
-    if isinstance(error, Image.DecompressionBombError):
-        return "more than 179 million pixels"
-    if isinstance(error, Image.UnidentifiedImageError):
-        return f"not an image (empty, damaged or another kind of file; known are {', '.join(FORMATS)})"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return f"damaged image ({' '.join(str(error).split()) or type(error).__name__})"
-
-
-def find_damage(stream) -> str:
-    """Reads an image file to its end; says in words what is wrong with it, '' when nothing is.
-
-    Args:
-        stream: an opened file, or `io.BytesIO`.
-    """
-    try:
-        with Image.open(stream, formats=FORMATS) as image:
-            if image.format == "PNG":
-                image.verify()  # its checksums say more than decoding does, and sooner
-            else:
-                image.load()
-    except Exception as error:  # noqa: BLE001
-        return describe_damage(error)
-    return ""
-
-
 def read_image(path, at_least=0) -> np.ndarray:
-    """Reads any image as uint8 (H, W, 3) RGB, upright.
+    """Reads any image as uint8 (H, W, 3) sRGB, upright.
 
-    Grey becomes three equal channels, transparency is laid over white, CMYK and palettes become RGB, 16 bits become 8,
-    the EXIF orientation is applied, of an animation the first frame is taken. The contents decide, not the ending.
+    Grey becomes three equal channels, transparency is laid over white, CMYK and palettes become RGB, colours of another
+    ICC profile become sRGB's, 16 bits become 8, 32 bits and floats are scaled by their range, the orientation is
+    applied, of an animation the first frame is taken. The contents decide, not the ending.
 
     Args:
         path: the file.
@@ -138,34 +107,14 @@ def read_image(path, at_least=0) -> np.ndarray:
             keeps this many pixels: ten times faster for a photograph of 12 megapixels.
 
     Raises:
-        UserError: no such file, not an image, truncated, or more than PIL's limit of 179 million pixels.
+        UserError: no such file, not an image, truncated, a wrong checksum, NaN or infinity among the values, or more
+            than PIL's limit of 179 million pixels.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     try:
-        with Image.open(path, formats=FORMATS) as image:
-            turn = orientation(image)
-            if at_least:
-                factor = at_least / min(image.size)
-                image.draft(None, tuple(max(1, round(side * factor)) for side in image.size))
-            image = _to_rgb(image)
+        return np.array(decode(path, at_least))
     except Exception as error:  # noqa: BLE001
         raise UserError(f"{path}: {describe_damage(error)}; give another image") from None
-    if turn in _UPRIGHT:
-        image = image.transpose(_UPRIGHT[turn])
-    return np.array(image)
-
-
-def _to_rgb(image):
-    """An upright-or-not PIL image of any mode as mode RGB; decodes."""
-    if image.mode.startswith("I"):
-        # grey of 16 bits; convert() would clip at 255 instead of scaling
-        wide = np.asarray(image).astype(np.float64)
-        return Image.fromarray((wide / 256).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if has_transparency(image):
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
 
 
 def write_image(path, image, overwrite=True):
@@ -175,7 +124,7 @@ def write_image(path, image, overwrite=True):
         UserError: unknown ending, the file exists and `overwrite` is false, or a side too long for the format.
         OSError: the folder or the disk refuse it.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"expected uint8 (H, W, 3), found {image.dtype} {image.shape}")
@@ -191,14 +140,19 @@ def write_image(path, image, overwrite=True):
         Image.fromarray(image).save(temporary, **settings)
 
 
+def has_writer(path) -> bool:
+    """Whether `write_image` knows the ending of a file's name."""
+    return Path(path).suffix.lower() in _WRITERS
+
+
 def check_writable(path, overwrite=True):
     """Refuses a path that `write_image` would refuse, before the work that leads to it.
 
     Raises:
         UserError: unknown ending, or the file exists and `overwrite` is false.
     """
-    path = Path(path)
-    if path.suffix.lower() not in _WRITERS:
+    path = Path(path).expanduser()
+    if not has_writer(path):
         raise UserError(f"{path}: cannot write {path.suffix or 'a name without ending'!r}; use {', '.join(_WRITERS)}")
     if path.is_dir():
         raise UserError(f"{path}: is a folder, expected the name of a picture")

@@ -10,7 +10,15 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from src.data.images import FORMATS, describe_damage, find_damage, has_transparency, list_images, orientation
+from src.data.decoding import (
+    FORMATS,
+    describe_damage,
+    find_damage,
+    has_other_colours,
+    has_transparency,
+    orientation,
+)
+from src.data.images import list_images
 from src.errors import UserError
 
 logger = logging.getLogger("style_transfer")
@@ -21,7 +29,7 @@ _TAIL_BYTES = 32
 class SourceFile(NamedTuple):
     """A usable image file: its sides in pixels as stored, and how it is to be decoded.
 
-    `plain` files (8-bit JPEG and PNG, RGB or grey, upright) come out of MindData's decoder exactly as
+    `plain` files (8-bit JPEG and PNG, RGB or grey, upright, in sRGB) come out of MindData's decoder exactly as
     `src.data.images.read_image` gives them; the others are read by the latter.
     """
 
@@ -88,7 +96,7 @@ def check_file(path, min_side) -> SourceFile | str:
 
 
 def _is_plain(image, head) -> bool:
-    if orientation(image) != 1 or has_transparency(image) or image.mode not in ("RGB", "L"):
+    if image.mode not in ("RGB", "L") or has_transparency(image) or has_other_colours(image) or orientation(image) != 1:
         return False
     if image.format == "PNG":
         return head[24] == 8  # bit depth, IHDR
@@ -149,7 +157,7 @@ def _read_kinds(folder) -> dict[str, str]:
     for place in list(dict.fromkeys([Path(_absolute(folder)), *Path(_absolute(folder)).parents]))[:3]:
         table = place / "SOURCES.csv"
         if table.is_file():
-            rows = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig", errors="replace")))
+            rows = csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig", errors="surrogateescape")))
             if {"file", "kind"} <= set(rows.fieldnames or ()):
                 return {_absolute(place / row["file"]): row["kind"] for row in rows if row["file"] and row["kind"]}
     return {}

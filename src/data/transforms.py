@@ -19,6 +19,8 @@ import mindspore.dataset.vision as vision
 import numpy as np
 
 AREA_FROM = 1.5
+# deviation from the mean colour, levels of 255, below which an instance norm's epsilon (1e-5) outweighs a picture
+FLAT_BELOW = 1.0
 
 _FLIP_LEFT_RIGHT = vision.HorizontalFlip()
 _FLIP_UP_DOWN = vision.VerticalFlip()
@@ -99,6 +101,17 @@ def apply(image, draw, size) -> np.ndarray:
     if draw.hue:
         image = vision.AdjustHue(draw.hue)(image)
     return image
+
+
+def is_flat(image) -> bool:
+    """Whether a uint8 (H, W, 3) image is of one colour, but for noise of less than a level.
+
+    Instance norms of constant channels multiply gradients by 300 each: sixteen of them, one after the other, by more
+    than float32 holds.
+    """
+    rows = image[:: max(1, len(image) // 32)]
+    # a channel at a time: over all of them at once takes several times as long
+    return np.mean([rows[..., channel].astype(np.float32).var() for channel in range(3)]) < FLAT_BELOW**2
 
 
 def shift_brightness(image, amount) -> np.ndarray:

@@ -1,14 +1,13 @@
 """From a checkpoint to an exported file and the JSON that describes it: both checked, or neither there."""
 
 import importlib.util
-import json
 from pathlib import Path
 
 from src.deploy import check, mindir
 from src.deploy.manifest import make_manifest
 from src.deploy.parts import check_content_size, check_style_size, make_part
 from src.errors import UserError
-from src.files import atomic_write, check_folder
+from src.files import atomic_write, check_folder, write_json
 from src.stylize.engines import find_checkpoint
 from src.stylize.stylizer import Stylizer
 from src.weights.load import read_weights
@@ -104,8 +103,7 @@ def export(settings, runtime) -> dict:
     with atomic_write(path) as temporary:
         versions, measured = _write(part, temporary, settings.file_format, stylizer, runtime.seed)
         manifest = make_manifest(part, path.name, settings.file_format, model, source, versions, measured)
-        with atomic_write(manifest_path(path)) as description:
-            description.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(manifest_path(path), manifest)
     return manifest
 
 

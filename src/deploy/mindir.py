@@ -1,12 +1,12 @@
 """MindIR, which MindSpore and MindSpore Lite run, and AIR, which Ascend's own tools convert."""
 
 import shutil
-import tempfile
-from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
+
+from src.files import temporary_folder
 
 ENGINE = "MindSpore"
 
@@ -18,9 +18,9 @@ def _export(part, path, file_format):
         else Tensor(np.zeros(port.shape, np.float32))
         for port in part.inputs
     ]
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         # export refuses folders with spaces or letters beyond ASCII in their names
-        plain = Path(folder) / f"graph.{file_format.lower()}"
+        plain = folder / f"graph.{file_format.lower()}"
         ms.export(part.cell, *inputs, file_name=str(plain), file_format=file_format)
         shutil.copyfile(plain, path)
 
@@ -35,9 +35,19 @@ def write_air(part, path):
     _export(part, path, "AIR")
 
 
+def read_graph(path):
+    """The graph of a MindIR file, whatever its name: MindSpore takes no names that are not text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            return ms.load(str(shutil.copy(path, Path(folder) / "graph.mindir")))
+    return ms.load(str(path))
+
+
 def load(path):
     """A function of arrays, in the order of the graph's inputs, to its output, computed by MindSpore."""
-    cell = nn.GraphCell(ms.load(str(path)))
+    cell = nn.GraphCell(read_graph(path))
     return lambda *arrays: cell(*(Tensor(array) for array in arrays)).asnumpy()
 
 

@@ -64,7 +64,7 @@ def load(path):
 
     A single output is the array itself, several are a list.
     """
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
 
     def run(*arrays):

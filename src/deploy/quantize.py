@@ -14,7 +14,7 @@ import numpy as np
 
 from src.data.images import list_images, read_at, to_network
 from src.errors import UserError
-from src.files import atomic_write
+from src.files import atomic_write, write_json
 from src.stylize.engines import find_parts, open_onnxruntime
 from src.stylize.stylizer import Stylizer
 
@@ -40,9 +40,9 @@ def quantize(source, target, content_path, style_path) -> dict:
     """
     predictor, transfer = find_parts(source, ".onnx")[:2]
     target = Path(target)
-    if not target.name.endswith("_transfer.onnx"):
+    if not target.name.lower().endswith("_transfer.onnx"):
         raise UserError(f"{target}: expected a name that ends in _transfer.onnx, as stylize.py finds the pair by it")
-    written = target.with_name(target.name.replace("_transfer.onnx", "_predictor.onnx"))
+    written = target.with_name(f"{target.stem[: -len('transfer')]}predictor{target.suffix}")
     for path in (target, written):
         if path.exists():
             raise UserError(f"{path} exists already; remove it or choose another name")
@@ -62,8 +62,7 @@ def quantize(source, target, content_path, style_path) -> dict:
             "quantization": {"float32": transfer.name, **measured},
         }
         description["check"] = {"done": True, "engine": "ONNX Runtime", **measured}
-        with atomic_write(_manifest(target)) as beside:
-            beside.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(_manifest(target), description)
         with atomic_write(written) as beside:
             shutil.copyfile(predictor, beside)
         with atomic_write(_manifest(written)) as beside:

@@ -8,7 +8,13 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, nn, ops
 
-from src.training.train_step import TrainOneStep
+from src.training.train_step import SKIPPED_HERE, TrainOneStep
+
+
+def _loss_terms(cell, targets):
+    """The loss terms of a step; all NaN when its gradient is not finite, though they may be."""
+    terms, status = cell(*targets)
+    return np.full(terms.shape, np.nan, np.float32) if status.asnumpy() == SKIPPED_HERE else terms.asnumpy()
 
 
 class BoundedAdam(nn.Cell):
@@ -62,7 +68,7 @@ class Adam:
 
     def step(self):
         """See the module."""
-        return self.cell(*self.targets).asnumpy()
+        return _loss_terms(self.cell, self.targets)
 
     def pastiche(self):
         """See the module."""
@@ -104,7 +110,7 @@ class LBFGS:
     def _evaluate(self, x):
         """Loss terms and gradient at x, a flat array."""
         self.objective.pastiche.set_data(ms.Tensor(x.reshape(self.objective.pastiche.shape)))
-        terms = self.cell(*self.targets).asnumpy()
+        terms = _loss_terms(self.cell, self.targets)
         return terms, self.cell.optimizer.gradient.asnumpy().reshape(-1).copy()
 
     def _direction(self, free):

@@ -104,6 +104,7 @@ def find_parts(checkpoint, suffix) -> list[Path]:
             f"checkpoint {path}: expected one of a pair NAME_predictor{suffix}, NAME_transfer{suffix} "
             "(export.py --dynamic --parts predictor, and --parts transfer, write them)"
         )
+    suffix = path.suffix  # in the letters of the file's own name
     files = [path.with_name(f"{name}_{part}{suffix}") for part in PARTS]
     for file in files:
         if not file.is_file():
@@ -202,7 +203,7 @@ def open_onnxruntime(files, device="auto") -> ExportedNetworks:
 
     def read(path):
         try:
-            return onnxruntime.InferenceSession(str(path), quiet, providers=providers)
+            return onnxruntime.InferenceSession(path.read_bytes(), quiet, providers=providers)
         except (Fail, InvalidGraph, InvalidProtobuf, NotImplemented) as error:
             raise UserError(f"checkpoint {path}: ONNX Runtime can't read it: {_first_line(error)}") from None
 
@@ -266,8 +267,10 @@ def open_mindir(files) -> ExportedNetworks:
     """
     import mindspore as ms
 
+    from src.deploy.mindir import read_graph
+
     def read(path):
-        cell = ms.nn.GraphCell(ms.load(str(path)))
+        cell = ms.nn.GraphCell(read_graph(path))
         return lambda inputs: cell(*map(ms.Tensor, inputs.values())).asnumpy()
 
     size, styles = read_description(files[1])

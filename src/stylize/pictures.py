@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.images import check_writable, list_images, read_image, resize_short_side, write_image
+from src.data.images import check_writable, has_writer, list_images, read_image, resize_short_side, write_image
 from src.errors import UserError
-from src.files import check_folder
+from src.files import check_folder, refuse_inputs
 from src.stylize.named import blend_weights
 from src.stylize.report import sheet
 from src.stylize.tiles import check_tile
@@ -24,43 +24,60 @@ class Job:
     output: Path
 
 
-def plan_jobs(content, output, overwrite) -> list[Job]:
+def plan_jobs(content, output, overwrite, inputs=None) -> list[Job]:
     """What to write for a content image or a folder of them. Refuses what can't be written, before any work.
 
     A folder's pictures keep their names and subfolders under `output`; a single content with a folder as output keeps
-    its name, too. Pictures that already lie in the output folder are no contents.
+    its name, too. Those of formats that are read only become .png. Pictures that lie in an output folder inside the
+    contents' are no contents.
 
     Args:
         content: a file or a folder.
         output: the file, or the folder, to write.
         overwrite: whether outputs may exist.
+        inputs: other files that must stay, {file: what it is}.
 
     Raises:
-        UserError: nothing to read, or an output that exists, can't be written, or is its own content.
+        UserError: nothing to read, or an output that exists, can't be written, or is an input.
     """
     if not output:
         raise UserError("option output: missing; say where the picture goes, e.g. -o out.jpg")
-    files = list_images(content, "content")
     content, target = Path(content).expanduser(), Path(output).expanduser()
     if content.is_dir():
-        under = target.resolve()
-        if under == content.resolve():
+        if target.resolve() == content.resolve():
             raise UserError(f"option output: {output} is the folder of the contents; choose another folder")
-        files = [path for path in files if under not in path.resolve().parents]
-        if not files:
-            raise UserError(f"option content: {content}: no image in it but those of the output folder")
+        files = list_images(content, "content", target)
         folder = check_folder(target, "output")
-        jobs = [Job(path, folder / path.relative_to(content)) for path in files]
+        names = [path.relative_to(content) for path in files]
+        jobs = [Job(path, folder / name) for path, name in zip(files, _output_names(names), strict=True)]
     else:
+        files = list_images(content, "content")
         if target.is_dir() or output.endswith("/"):
-            target = target / content.name
+            target = target / _output_names([Path(content.name)])[0]
         check_folder(target.parent, "output")
         jobs = [Job(content, target)]
-    for job in jobs:
-        if job.output.exists() and job.output.samefile(job.content):
-            raise UserError(f"option output: {job.output} is the content itself; choose another name")
-        check_writable(job.output, overwrite)
+    outputs = [job.output for job in jobs]
+    refuse_inputs(outputs, {**(inputs or {}), **dict.fromkeys(files, "the content")})
+    for path in outputs:
+        check_writable(path, overwrite)
     return jobs
+
+
+def _output_names(names):
+    """Names of the pictures for contents by theirs, relative paths: .png where a format can't be written.
+
+    Raises:
+        UserError: two contents whose pictures would have one name.
+    """
+    taken, chosen = {name for name in names if has_writer(name)}, []
+    for name in names:
+        if not has_writer(name):
+            name = next((n for n in (name.with_suffix(".png"), Path(f"{name}.png")) if n not in taken), None)
+            if name is None:
+                raise UserError(f"content {names[len(chosen)]}: others have the names of its picture; rename it")
+            taken.add(name)
+        chosen.append(name)
+    return chosen
 
 
 def style_files(style, styles, weights) -> tuple[list, list[float]]:

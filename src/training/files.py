@@ -17,7 +17,7 @@ import numpy as np
 from src.errors import UserError
 from src.files import TEMPORARY_PREFIX
 from src.weights.modelzoo import save_published
-from src.weights.native import read_checkpoint, save_checkpoint, to_arrays
+from src.weights.native import check_finite, read_checkpoint, save_checkpoint, to_arrays
 
 _STATE = re.compile(r"step_(\d+)\.state\.ckpt")
 
@@ -57,8 +57,11 @@ class CheckpointFolder:
             metadata: of the state file, what JSON can hold.
 
         Raises:
+            UserError: weights or state hold NaN or Inf; nothing is written.
             OSError: the disk refuses; earlier pairs are untouched.
         """
+        for name, array in state.items():
+            check_finite(array, name, self.state_file(step))
         write_model(self.model_file(step))
         save_checkpoint(self.state_file(step), state, metadata)
         for old in self.steps()[: -self.keep]:
@@ -82,10 +85,20 @@ def model_arrays(model, step_cell) -> dict:
 
 
 def model_writer(model, arrays, metadata, layout, loss_network, state):
-    """A function of a path that writes the model in a layout, native or modelzoo."""
+    """A function of a path that writes a model in a layout, native or modelzoo.
+
+    Args:
+        model: says which network it is, and which parameters are trained.
+        arrays: its weights, from `model_arrays`.
+        metadata: of a native checkpoint.
+        layout: native or modelzoo.
+        loss_network: None when nothing is judged by one.
+        state: arrays of `step_parameters`, in which the published checkpoint has Adam's.
+    """
     if layout == "native":
         return lambda path: save_checkpoint(path, arrays, metadata)
-    return lambda path: save_published(path, model, to_arrays(loss_network), _published_state(model, state))
+    vgg = None if loss_network is None else to_arrays(loss_network)
+    return lambda path: save_published(path, model.network, arrays, vgg, _published_state(model, state))
 
 
 def _published_state(model, state):
@@ -121,7 +134,7 @@ def restore_state(step_cell, state, where):
     """Sets every parameter of `step_parameters` from {name: array}.
 
     Raises:
-        UserError: the state is of another network or other options.
+        UserError: the state is of another network or other options, or holds NaN or Inf.
     """
     for name, parameter in step_parameters(step_cell).items():
         if name not in state or tuple(state[name].shape) != tuple(parameter.shape):
@@ -130,4 +143,5 @@ def restore_state(step_cell, state, where):
                 f"cannot resume from {where}: {name} is {found}, expected shape {tuple(parameter.shape)}; use the "
                 "options of that run, or another --output_dir, or --resume false"
             )
+        check_finite(state[name], name, where)
         parameter.set_data(ms.Tensor(np.asarray(state[name]), parameter.dtype))

@@ -61,7 +61,10 @@ class LossLog:
         step = first_step + len(rows) - 1
         rate = (step - self._first) / seconds
         left = (self.steps - step) / rate
-        means = shown_terms(self.names, np.mean(rows, 0))
+        finite = [row for row in rows if np.isfinite(row).all()]
+        means = "no finite loss"
+        if finite:
+            means = shown_terms(self.names, np.mean(finite, 0))
         logger.info("step %d/%d  %s  %.2f steps/s  %s left", step, self.steps, means, rate, _duration(left))
 
     def close(self):
@@ -81,6 +84,9 @@ class LossLog:
 
         table = np.genfromtxt(self.path, delimiter=",", names=True)
         table = np.atleast_1d(table)
+        table = table[np.isfinite([table[name] for name in self.names]).all(0)]  # skipped steps are gaps
+        if not len(table):
+            return
         figure, axes = plt.subplots(figsize=(10, 6), layout="constrained")
         window = max(1, len(table) // 100)
         for name in self.names:

@@ -4,6 +4,25 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, amp, nn, ops
 
 SCALE_WINDOW = 1000
+# Adam keeps squares of gradients, which float32 holds up to 3e38: above this norm they are infinite, and stay so
+LARGEST_NORM = 1e18
+# What a step says of itself. A skipped one had gradients that are not finite: of this process's own images, or of
+# another rank's, or for a loss scale that was too high and is halved now.
+DONE, SKIPPED, SKIPPED_HERE = 0.0, 1.0, 2.0
+
+
+def scale_and_norm(arrays):
+    """The largest absolute value in a tuple of float32 arrays (1 if all are 0), and their Euclidean norm divided by it.
+
+    The squares are of numbers up to 1, so none overflows. The norm is NaN exactly where a number is NaN or infinite.
+    """
+    numbers = ()
+    for array in arrays:
+        numbers += (array.reshape((-1,)),)
+    numbers = ops.concat(numbers)  # one array: fewer operations to compile than several for each
+    largest = ops.abs(numbers).max()
+    scale = ops.select(largest > 0, largest, ops.ones_like(largest))
+    return scale, ops.sqrt(ops.square(numbers / scale).sum())
 
 
 class TrainOneStep(nn.Cell):
@@ -14,9 +33,12 @@ class TrainOneStep(nn.Cell):
         optimizer: over the trainable parameters.
         clip_norm: gradients are scaled down to this global norm; 0 for none.
         ema_decay: of the moving average of the trainable parameters, `averages`; 0 for none.
-        loss_scale: first loss scale, halved at an overflow (the step is then skipped), doubled after 1000 steps
-            without; None where gradients can't underflow (float32, bfloat16).
+        loss_scale: first loss scale, halved at an overflow, doubled after 1000 steps without; None where gradients
+            can't underflow (float32, bfloat16).
         reduce_gradients: mean over devices, or None.
+
+    A step whose gradients hold NaN or Inf changes nothing but the loss scale; without `clip_norm`, neither does one
+    whose gradients' squares would overflow.
     """
 
     def __init__(self, objective, optimizer, clip_norm=0.0, ema_decay=0.0, loss_scale=None, reduce_gradients=None):
@@ -46,9 +68,21 @@ class TrainOneStep(nn.Cell):
             total = self.scaler.scale(total)
         return total, terms
 
-    def update(self, gradients):
+    def measure(self, gradients):
+        """(scale of the gradients, their norm divided by it, whether a step may be made with them)."""
+        scale, norm = scale_and_norm(gradients)
+        usable = ops.isfinite(norm)
+        if self.clip_norm <= 0:
+            usable = ops.logical_and(usable, scale * norm < LARGEST_NORM)
+        return scale, norm, usable
+
+    def update(self, gradients, scale, norm):
         if self.clip_norm > 0:
-            gradients = ops.clip_by_global_norm(gradients, self.clip_norm)
+            divisor = ops.maximum(scale * (norm / self.clip_norm), 1.0)
+            clipped = ()
+            for gradient in gradients:
+                clipped += (gradient / divisor,)
+            gradients = clipped
         done = self.optimizer(gradients)
         if self.ema_decay > 0:
             # short memory at first, so that the average is not held back by the untrained weights
@@ -65,17 +99,23 @@ class TrainOneStep(nn.Cell):
         weights (N, styles) that pick a table's styles.
 
         Returns:
-            the objective's terms, a float32 vector.
+            the objective's terms, a float32 vector; and `DONE`, `SKIPPED` or `SKIPPED_HERE`, a number.
         """
         targets = self.objective.targets(content, style, *given)
         (_, terms), gradients = ops.value_and_grad(self.scaled, None, self.weights, True)(content, style, targets)
+        if self.scaler is not None:
+            gradients = self.scaler.unscale(gradients)
+        scale, norm, usable = self.measure(gradients)
+        here = ops.logical_not(usable)
         if self.reduce_gradients is not None:
             gradients = self.reduce_gradients(gradients)
-        if self.scaler is None:
-            return ops.depend(terms, self.update(gradients))
-        gradients = self.scaler.unscale(gradients)
-        finite = amp.all_finite(gradients)
-        self.scaler.adjust(finite)
-        if finite:
-            terms = ops.depend(terms, self.update(gradients))
-        return terms
+            scale, norm, usable = self.measure(gradients)
+        if self.scaler is not None:
+            # an overflow that a lower loss scale prevents is nobody's fault
+            lost = ops.logical_not(ops.isfinite(terms).all())
+            here = ops.logical_and(here, ops.logical_or(self.scaler.scale_value <= 1.0, lost))
+            here = ops.depend(here, self.scaler.adjust(ops.depend(usable, here)))
+        status = ops.select(here, ops.full_like(norm, SKIPPED_HERE), ops.full_like(norm, SKIPPED))
+        if usable:
+            status = ops.depend(ops.full_like(norm, DONE), self.update(gradients, scale, norm))
+        return terms, status

@@ -1,16 +1,16 @@
 """The training loop."""
 
 import logging
-import signal
 from pathlib import Path
 
-import numpy as np
 import yaml
 
 from src.config import to_dict
 from src.data.dataset import PairedImages
 from src.errors import UserError
 from src.files import check_folder
+from src.lock import only_run_in
+from src.signals import Interrupt, status
 from src.training.build import (
     build_model,
     build_objective,
@@ -23,28 +23,13 @@ from src.training.files import CheckpointFolder, model_arrays, model_writer, res
 from src.training.log import LossLog
 from src.training.preview import Preview
 from src.training.schedule import learning_rates
+from src.training.skipped import SkippedSteps
 from src.training.style_crops import fixed_crops
 from src.training.styles import known_styles, table_styles, table_weights, whole_grams
+from src.weights.modelzoo import check_published
 from src.weights.native import load_into, read_checkpoint
 
 logger = logging.getLogger("style_transfer")
-INTERRUPTED = 130
-
-
-class _Interrupt:
-    """Turns Ctrl-C and SIGTERM into a wish to stop after the step."""
-
-    def __enter__(self):
-        self.wanted = False
-        self._before = {s: signal.signal(s, self._note) for s in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def _note(self, *_):
-        self.wanted = True
-
-    def __exit__(self, *_):
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
 
 
 def train(options, runtime) -> int:
@@ -55,16 +40,25 @@ def train(options, runtime) -> int:
         runtime: `src.runtime.Runtime`.
 
     Returns:
-        0 when all steps are done, 130 after Ctrl-C or SIGTERM (a checkpoint is saved).
+        0 when all steps are done, 130 after Ctrl-C or SIGTERM, 129 after SIGHUP (a checkpoint is saved).
 
     Raises:
-        UserError: folders, weights or options that can't be used; NaN or Inf in a loss.
+        UserError: folders, weights or options that can't be used, among them an output folder that another run uses;
+            NaN or Inf in step after step.
     """
+    _check_settings(options.train)
+    if options.train.format == "modelzoo":
+        check_published(options.network)
+    output = Path(options.train.output_dir).expanduser()
+    if not runtime.is_main:  # the ranks are one run, whose files the first one writes
+        return _train(options, runtime, output)
+    check_folder(output, "output_dir")
+    with only_run_in(output, "output_dir"):
+        return _train(options, runtime, output)
+
+
+def _train(options, runtime, output):
     setting = options.train
-    _check_settings(setting)
-    output = Path(setting.output_dir)
-    if runtime.is_main:
-        output = check_folder(setting.output_dir, "output_dir")
     known = known_styles(options.network, starting_checkpoint(setting))
     images = PairedImages(options.data, runtime.seed, runtime.rank, runtime.rank_size, known)
     styles = table_styles(options.network, images.all_files()[1], known)
@@ -111,27 +105,32 @@ def train(options, runtime) -> int:
         checkpoints.save(step, write, state, {"step": step, **_data_identity(images, runtime, options)})
 
     rates = learning_rates(setting)
-    rows, saved, step = [], start, start
-    with _Interrupt() as interrupt:
+    skipped = SkippedSteps(images, objective.names, start)
+    results, save_due, step = [], False, start
+    with Interrupt() as interrupt:
         for content, style in images.batches(start, setting.steps):
             given = []
             if styles:
                 given = [table_weights(styles, images, step)]
             elif crops is not None:
                 given = crops.targets(images.style_crops(step), style)
-            rows.append(step_cell(content, style, *given))
+            results.append(step_cell(content, style, *given))
             step += 1
             last = step == setting.steps or interrupt.wanted
-            at_save = step % setting.save_every == 0
-            if last or at_save or step % setting.log_every == 0 or step == start + 1:
-                first = step - len(rows)
-                values = _finite([row.asnumpy() for row in rows], first, images, objective.names, saved)
-                rows = []
+            # weights are saved after a step that has shown that they give finite losses
+            save_due = save_due or last or step % setting.save_every == 0
+            if save_due or step % setting.log_every == 0 or step == start + 1:
+                first = step - len(results)
+                results = [(terms.asnumpy(), done.asnumpy()) for terms, done in results]
+                skipped.look(first, results)
                 if log is not None:
-                    log.write(first + 1, rates[first:step], values)
-            if runtime.is_main and (last or at_save):
-                save(step)
-                saved = step
+                    log.write(first + 1, rates[first:step], [terms for terms, _ in results])
+                results = []
+            if save_due and (last or not skipped.last_was_skipped):
+                if runtime.is_main:
+                    save(step)
+                skipped.saved(step)
+                save_due = False
             if runtime.is_main and (last or step % setting.image_every == 0) and not interrupt.wanted:
                 preview.draw(output / "grids" / f"step_{step:08d}.png", model_arrays(model, step_cell))
             if last:
@@ -140,7 +139,7 @@ def train(options, runtime) -> int:
         log.close()
     if interrupt.wanted:
         logger.info("interrupted: step %d is saved in %s; the same command goes on", step, checkpoints.folder)
-        return INTERRUPTED
+        return status(interrupt.number)
     if log is not None:
         log.curves(output / "losses.png")
         logger.info("done: %s", checkpoints.model_file(step))
@@ -155,20 +154,6 @@ def _check_settings(setting):
         raise UserError(f"option learning_rate: found {setting.learning_rate}, expected more than 0")
     if not 0 <= setting.ema_decay < 1:
         raise UserError(f"option ema_decay: found {setting.ema_decay}, expected 0 or more, and less than 1")
-
-
-def _finite(rows, first, images, names, saved):
-    """The rows, unless one holds NaN or Inf: that stops the training with the step and the batch's files."""
-    for i, row in enumerate(rows):
-        if not np.all(np.isfinite(row)):
-            content, style = images.batch_files(first + i)
-            terms = ", ".join(n for n, v in zip(names, row, strict=True) if not np.isfinite(v))
-            raise UserError(
-                f"step {first + i + 1}: NaN or Inf in {terms}; content images {', '.join(map(str, content))}; style "
-                f"images {', '.join(map(str, style))}; look at these files, or go on from step {saved} with a lower "
-                "--learning_rate or with --clip_norm"
-            )
-    return rows
 
 
 def _data_identity(images, runtime, options):

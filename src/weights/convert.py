@@ -197,7 +197,7 @@ def convert(source, target="") -> Path:
                 f"{source}: its tensors ({', '.join(list(tensors)[:3])}, ...) are neither torchvision's VGG nor its "
                 "Inception-v3, nor fast_neural_style's"
             )
-    if target.suffix != ".ckpt":
+    if target.suffix.lower() != ".ckpt":
         target = target / f"{network}.ckpt"
     if target.exists():
         raise UserError(f"{target}: exists; remove it, or name another file to write")

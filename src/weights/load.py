@@ -40,7 +40,7 @@ def read_weights(path):
     Raises:
         UserError: no such file, another format (names the converter when that would help), or damaged.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_dir():
         raise UserError(f"checkpoint {path}: is a folder; name a .ckpt file in it")
     if path.is_file() and path.suffix.lower() in FOREIGN:

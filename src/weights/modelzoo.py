@@ -13,7 +13,7 @@ from src.config import ROOT, defaults, to_dict
 from src.errors import UserError
 from src.models.shapes import BLOCKS, CHANNELS, MIXED, RESIDUAL_BLOCKS, STEM, layer_names
 from src.models.vgg import IMAGENET_MEAN, IMAGENET_STD
-from src.weights.native import save_checkpoint
+from src.weights.native import check_finite, save_checkpoint
 
 CONFIG = ROOT / "configs" / "modelzoo.yaml"
 TRANSFER = "transfer_net.style_transfer_network."
@@ -152,7 +152,7 @@ def is_published(params) -> bool:
 
 
 def take(params, name, shape, where):
-    """params[name], after checking that it is there in this shape.
+    """params[name], after checking that it is there in this shape, and finite.
 
     Raises:
         UserError: naming the file and the parameter.
@@ -163,6 +163,7 @@ def take(params, name, shape, where):
         raise UserError(
             f"checkpoint {where}: parameter {name} has shape {tuple(params[name].shape)}, expected {tuple(shape)}"
         )
+    check_finite(params[name], name, where)
     return params[name]
 
 
@@ -273,18 +274,27 @@ def _vgg_slices(vgg):
     return slices
 
 
-def save_published(path, model, vgg=None, training=None):
-    """Writes a model as the published trained checkpoint. See `to_published` for the rest of the arguments.
-
-    Raises:
-        UserError: the model is not of the published network; names the first option that differs.
-    """
+def check_published(network):
+    """Raises a UserError that names the first option in which a `NetworkConfig` differs from the published network."""
     for option, expected in to_dict(published_network()).items():
-        found = getattr(model.network, option)
+        found = getattr(network, option)
         if found != expected:
             raise UserError(
                 f"option format: modelzoo can't hold a network with {option} {found!r}, only {expected!r}; "
                 "train with --config_path configs/modelzoo.yaml, or use --format native"
             )
-    params = {name: parameter.asnumpy() for name, parameter in model.parameters_and_names()}
+
+
+def save_published(path, network, params, vgg=None, training=None):
+    """Writes a model as the published trained checkpoint.
+
+    Args:
+        path: file to write, ending in .ckpt.
+        network: the model's `NetworkConfig`.
+        params, vgg, training: see `to_published`.
+
+    Raises:
+        UserError: the model is not of the published network, or a parameter holds NaN or Inf.
+    """
+    check_published(network)
     save_checkpoint(path, to_published(params, vgg, training), None)

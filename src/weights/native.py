@@ -1,6 +1,9 @@
 """Checkpoints of this project: a MindSpore .ckpt of parameters by name, with the options in it as JSON."""
 
 import json
+import shutil
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import mindspore as ms
@@ -18,17 +21,29 @@ def to_arrays(cell) -> dict:
     return {name: parameter.asnumpy() for name, parameter in cell.parameters_and_names()}
 
 
+def check_finite(array, name, where):
+    """Raises a UserError that names file and parameter when an array holds NaN or Inf."""
+    array = np.asarray(array)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        lost = array.size - np.count_nonzero(np.isfinite(array))
+        raise UserError(
+            f"checkpoint {where}: parameter {name} holds NaN or Inf ({lost} of {array.size} numbers), expected finite "
+            "weights; take an earlier checkpoint, or copy or download the file again"
+        )
+
+
 def save_checkpoint(path, params, metadata, half=False):
     """Writes parameters and metadata to a file that is whole or absent.
 
     Args:
-        path: file to write, ending in .ckpt.
+        path: file to write.
         params: {name: array}, or a cell.
         metadata: what JSON can hold; `network` (the options of the model) is expected by `src.weights.load`. None for
             a file in another project's format.
         half: store float32 as float16, half the size.
 
     Raises:
+        UserError: a parameter holds NaN or Inf, with `half` also one too large for float16; nothing is written.
         OSError: the disk is full, or the folder can't be written.
     """
     arrays = params if isinstance(params, dict) else to_arrays(params)
@@ -36,17 +51,24 @@ def save_checkpoint(path, params, metadata, half=False):
     for name, array in arrays.items():
         array = np.asarray(array)
         if half and array.dtype == np.float32:
-            array = array.astype(np.float16)
+            with np.errstate(over="ignore"):
+                array = array.astype(np.float16)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise UserError(f"{path}: not written, since parameter {name} holds NaN or Inf")
         entries.append({"name": name, "data": ms.Tensor(array)})
     extra = None if metadata is None else {METADATA: json.dumps({"format": FORMAT, **metadata})}
     with atomic_write(path) as temporary:
+        written = temporary.with_suffix(".ckpt")  # MindSpore adds that to any other ending, .CKPT too
         try:
-            ms.save_checkpoint(entries, str(temporary), append_dict=extra)
+            ms.save_checkpoint(entries, str(written), append_dict=extra)
+            written.replace(temporary)
         except RuntimeError as error:  # MindSpore wraps the operating system's error in its own words
             cause = error.__cause__ or error.__context__
             raise cause if isinstance(cause, OSError) else OSError(f"{path}: {error}") from error
         finally:
-            temporary.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore's own, left when it fails
+            written.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore's own, left when it fails
+            if written != temporary:
+                written.unlink(missing_ok=True)
         # MindSpore leaves it readable for its owner alone, so that a server under another name can't load it
         temporary.chmod(0o644)
 
@@ -61,13 +83,14 @@ def read_checkpoint(path):
     Raises:
         UserError: no such file, or not a MindSpore checkpoint.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_file():
         raise UserError(f"checkpoint {path}: no such file")
     if not path.stat().st_size:
         raise UserError(f"checkpoint {path}: the file is empty; copy or download it again")
     try:
-        loaded = ms.load_checkpoint(str(path))
+        with _named_ckpt(path) as named:
+            loaded = ms.load_checkpoint(str(named))
     except (ValueError, RuntimeError, TypeError) as error:
         raise UserError(
             f"checkpoint {path}: not a MindSpore checkpoint, or damaged; expected a .ckpt file "
@@ -85,6 +108,21 @@ def read_checkpoint(path):
     return arrays, metadata
 
 
+@contextmanager
+def _named_ckpt(path):
+    """The path of a file, or of a link to it: MindSpore reads what ends in .ckpt, in small letters, only."""
+    if path.suffix == ".ckpt":
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / "model.ckpt"
+        try:
+            link.symlink_to(path.absolute())
+        except OSError:  # Windows lets few users make links
+            shutil.copyfile(path, link)
+        yield link
+
+
 def load_into(cell, params, where, prefix="", ignore=()):
     """Sets every parameter of a cell from arrays, strictly.
 
@@ -97,7 +135,7 @@ def load_into(cell, params, where, prefix="", ignore=()):
             doesn't.
 
     Raises:
-        UserError: a parameter is missing, has another shape, or is not the cell's.
+        UserError: a parameter is missing, has another shape, holds NaN or Inf, or is not the cell's.
     """
     wanted = dict(cell.parameters_and_names())
     for name, parameter in wanted.items():
@@ -109,6 +147,7 @@ def load_into(cell, params, where, prefix="", ignore=()):
             raise UserError(
                 f"checkpoint {where}: parameter {prefix + name} has shape {tuple(found)}, expected {parameter.shape}"
             )
+        check_finite(params[prefix + name], prefix + name, where)
     for name in params:
         if name.startswith(prefix) and name[len(prefix) :] not in wanted:
             short = name[len(prefix) :]
