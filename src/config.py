@@ -19,14 +19,12 @@ from src.sections import SECTIONS, PathText
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = ROOT / "default_config.yaml"
+BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise UserError(f"{message}; {self.prog} --help lists every option")
-
-
-BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def _type_name(kind) -> str:
@@ -37,7 +35,8 @@ def _convert(value, kind, where):
     """Checks a YAML value, or a command line's text, against a field's type."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if bool in args:  # or text
-        return _convert(value, bool if isinstance(value, bool) or str(value).lower() in BOOLEANS else args[-1], where)
+        text = next(k for k in args if k is not bool)
+        return _convert(value, bool if isinstance(value, bool) or str(value).lower() in BOOLEANS else text, where)
     if origin is types.UnionType:  # a list or a dict, told apart by the text of the command line
         named = isinstance(value, list) and any("=" in str(item) for item in value)
         value = ",".join(map(str, value)) if named else value
@@ -105,7 +104,12 @@ def _merge_recipe(values, path):
 def _check_choice(section, key, value, choices):
     allowed = choices.get(section, {}).get(key)
     if allowed and value not in allowed:
-        raise UserError(f"option {key}: found {value!r}, expected one of {', '.join(map(str, allowed))}")
+        raise UserError(f"option {key}: found {value!r}, expected one of {', '.join(map(_spelling, allowed))}")
+
+
+def _spelling(value) -> str:
+    """A value as YAML and the command line have it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def build(values, sections) -> dict:
@@ -165,7 +169,7 @@ def parse(argv, sections, description, positionals=(), aliases=None):
     for name, nargs, text in positionals:
         parser.add_argument(name, nargs=nargs, help=text)
     parser.add_argument("--config_path", default="", help="recipe (YAML) laid over default_config.yaml")
-    switches = set()
+    switches = {}
     taken = [section.partition(".") for section in sections]
     for section, _, only in taken:
         group = parser.add_argument_group(section)
@@ -177,13 +181,14 @@ def parse(argv, sections, description, positionals=(), aliases=None):
             allowed = choices.get(section, {}).get(key)
             settings = {"dest": f"{section}.{key}", "default": None, "help": text}
             if allowed:
-                settings["metavar"] = "|".join(map(str, allowed))
+                settings["metavar"] = "|".join(map(_spelling, allowed))
             elif kind is bool:
                 settings["metavar"] = "true|false"
             else:
                 settings["metavar"] = key.upper()
+            words = {*BOOLEANS, *map(str, allowed or ())} if kind is bool or allowed else None
             if bool in (kind, *typing.get_args(kind)):
-                switches |= set(flags)
+                switches.update(dict.fromkeys(flags, words))
                 settings.update(nargs="?", const="true")
             elif list in (typing.get_origin(kind), *map(typing.get_origin, typing.get_args(kind))):
                 settings["nargs"] = "+"
@@ -205,9 +210,14 @@ def parse(argv, sections, description, positionals=(), aliases=None):
 
 
 def _keep_positionals(argv, switches):
-    """The command line, where what follows a switch is the switch's only if that is true, false, yes, no, 1 or 0."""
+    """The command line, where what follows a switch is the switch's only if it is one of the switch's words.
+
+    Args:
+        switches: {flag: words}; None for one that takes any text.
+    """
     following = zip(argv, [*argv[1:], ""], strict=False)
-    return [f"{text}=true" if text in switches and after.lower() not in BOOLEANS else text for text, after in following]
+    alone = [bool(switches.get(text)) and after.lower() not in switches[text] for text, after in following]
+    return [f"{text}=true" if bare else text for text, bare in zip(argv, alone, strict=True)]
 
 
 def refuse_options(argv, sections, keep, why):

@@ -1,9 +1,17 @@
-"""Content, style and total-variation loss. Each returns its named terms; `StylizationLoss` their weighted total."""
+"""Content, style, total-variation and grid loss; `StylizationLoss` gives their named terms and weighted total."""
+
+import re
 
 import mindspore as ms
+import numpy as np
 from mindspore import nn, ops
+from mindspore.ops import constexpr
 
+from src import grid_energy
 from src.errors import UserError
+
+BALANCED = "balanced"
+_LAYER = re.compile(r"_(relu|aux)\d_\d$")
 
 
 def gram_matrix(features):
@@ -21,18 +29,83 @@ def image_means(x):
     return x.reshape((x.shape[0], -1)).mean(1)
 
 
+def shown_terms(names, values, most=5) -> str:
+    """The first few of the terms, but those of single feature layers, for a line of progress."""
+    wanted = [f"{name} {value:.4g}" for name, value in zip(names, values, strict=True) if not _LAYER.search(name)]
+    return ", ".join(wanted[:most])
+
+
 def tap_loss(actual, target, normalize, clamp):
     """Mean squared error of each image, (N, ...) to (N,).
 
     With `normalize` it is divided by the target's mean square, so that taps and styles of all magnitudes weigh alike;
-    a `clamp` above 0 bounds it, so that a style with next to no energy can't rule the batch.
+    a `clamp` above 0 bounds it, so that a style with next to no energy can't rule the batch. With `normalize`
+    "balanced" it is divided by the sum of the target's and the actual's mean square, the latter without a gradient
+    (style-aware normalisation, Cheng et al. 2021, arXiv 2104.10064): between Gram matrices of features after ReLU it is
+    at most 1, so that no style rules the batch, weak or strong.
     """
     loss = image_means(ops.square(actual - target))
     if normalize:
-        loss = loss / (image_means(ops.square(target)) + 1e-8)
+        energy = image_means(ops.square(target))
+        if normalize == BALANCED:
+            energy = energy + image_means(ops.square(ops.stop_gradient(actual)))
+        loss = loss / (energy + 1e-8)
         if clamp > 0:
             loss = ops.minimum(loss, ops.full_like(loss, clamp))
     return loss
+
+
+@constexpr
+def _grid_table(side):
+    """The cosines and sines of `src.grid_energy.tables`, one tensor (114, side)."""
+    return ms.Tensor(np.concatenate(grid_energy.tables(side)), ms.float32)
+
+
+class GridLoss(nn.Cell):
+    """How much images repeat every four or two pixels, which training removes: 0 where they do so no more than else.
+
+    The mean, over images and the eight frequencies of `src.grid_energy`, of log(peak / around), not below 0: of the
+    luminance under a Hann window, peak is the mean power within one bin of the frequency, around that of the bins 4 to
+    9 away. The powers come from two products with tables of cosines and sines, so there is no Fourier transform to
+    support. Rows and columns past a multiple of 4 are left out.
+    """
+
+    def __init__(self):
+        super().__init__()
+        span = 2 * grid_energy.REACH + 1
+        near, around = (mask / mask.sum() for mask in (grid_energy.near_mask(), grid_energy.around_mask()))
+        self.near, self.around = (ms.Tensor(m.reshape(1, 1, span, 1, span), ms.float32) for m in (near, around))
+        weights = np.zeros((3, 3), np.float32)
+        for k, m in grid_energy.FREQUENCIES:
+            weights[k, m] = 1 / len(grid_energy.FREQUENCIES)
+        self.weights = ms.Tensor(weights)
+        self.luma = ms.Tensor(grid_energy.LUMA.reshape(1, 3, 1, 1))
+        self.bins = 3 * span
+
+    def construct(self, images):
+        """images float32 (N, 3, H, W) in [0, 1] of a known size, sides from `grid_energy.SMALLEST_SIDE`: a number."""
+        n, _, h, w = images.shape
+        h, w, bins = h // 4 * 4, w // 4 * 4, self.bins
+        luma = (ops.Slice()(images, (0, 0, 0, 0), (n, 3, h, w)) * self.luma).sum(1)
+        luma = luma - luma.reshape((n, h * w)).mean(1).reshape((n, 1, 1))
+        products = ops.matmul(ops.matmul(_grid_table(h), luma), _grid_table(w).T).reshape((n, 2, bins, 2, bins))
+        cosine, sine = ops.split(products, 1, 1)
+        cosine_cosine, cosine_sine = ops.split(cosine, 1, 3)
+        sine_cosine, sine_sine = ops.split(sine, 1, 3)
+        power = ops.square(cosine_cosine - sine_sine) + ops.square(cosine_sine + sine_cosine)
+        power = power.reshape((n, 3, bins // 3, 3, bins // 3))
+        peak = (power * self.near).sum((2, 4)) + grid_energy.FLOOR
+        around = (power * self.around).sum((2, 4)) + grid_energy.FLOOR
+        return (ops.relu(ops.log(peak / around)) * self.weights).sum() / n
+
+
+def check_grid_side(side, where):
+    """Raises a UserError for images too small for the grid loss."""
+    if side < grid_energy.SMALLEST_SIDE:
+        raise UserError(
+            f"option grid_weight: {where} {side} pixels a side, the grid loss needs {grid_energy.SMALLEST_SIDE} or "
+            "more; set it to 0"
+        )
 
 
 def total_variation(images, norm):
@@ -50,7 +123,9 @@ def total_variation(images, norm):
 
 
 class StylizationLoss(nn.Cell):
-    """Weighted sum of content, style and total-variation loss (Ghiasi et al. 2017, section 2; weights from `loss`).
+    """Weighted sum of content, style, total-variation and grid loss, with the weights of `loss`.
+
+    Ghiasi et al. 2017, section 2, but for the grid loss: there is no such term with weight 0, and none in the paper.
 
     Args:
         loss: `src.sections.LossConfig`.
@@ -69,11 +144,15 @@ class StylizationLoss(nn.Cell):
         self.content_taps = tuple((taps.index(t), w) for t, w in loss.content_taps.items())
         self.content_weight, self.style_weight, self.tv_weight = loss.content_weight, loss.style_weight, loss.tv_weight
         self.tv_norm, self.normalize, self.clamp = loss.tv_norm, loss.normalize_losses, loss.style_loss_clamp
+        self.normalize_content = bool(loss.normalize_losses)  # contents have no styles to balance
+        self.grid_weight = loss.grid_weight
+        self.grid = GridLoss() if loss.grid_weight > 0 else None
         self.names = (
             "total",
             "content",
             "style",
             "tv",
+            *(("grid",) if self.grid is not None else ()),
             *(f"content_{t}" for t in loss.content_taps),
             *(f"style_{t}" for t in loss.style_taps),
         )
@@ -104,7 +183,7 @@ class StylizationLoss(nn.Cell):
         for k in range(len(self.content_taps)):
             i, weight = self.content_taps[k]
             actual = pastiche_features[i].astype(ms.float32)
-            term = tap_loss(actual, content_features[k], self.normalize, 0.0).mean()
+            term = tap_loss(actual, content_features[k], self.normalize_content, 0.0).mean()
             content_terms += (term,)
             content = content + weight * term
         for k in range(len(self.style_taps)):
@@ -116,7 +195,11 @@ class StylizationLoss(nn.Cell):
             style = style + weight * term
         tv = total_variation(pastiche.astype(ms.float32), self.tv_norm)
         total = self.content_weight * content + self.style_weight * style + self.tv_weight * tv
-        return total, ops.stack((total, content, style, tv, *content_terms, *style_terms))
+        grid_terms = ()
+        if self.grid is not None:
+            grid_terms = (self.grid(pastiche.astype(ms.float32)),)
+            total = total + self.grid_weight * grid_terms[0]
+        return total, ops.stack((total, content, style, tv, *grid_terms, *content_terms, *style_terms))
 
 
 class Targets(nn.Cell):

@@ -196,7 +196,7 @@ def create_metric(loss, search_dirs=()) -> ImageMetric:
         if not holding:
             return ImageMetric()
         folder = holding[0]
-    fixed = dataclasses.replace(loss, pooling=METRIC_POOLING)
+    fixed = dataclasses.replace(loss, pooling=METRIC_POOLING, unit_activations=False)
     network = create_loss_network(fixed, folder, all_taps(style_taps, content_taps))
     return ImageMetric(network, style_taps, content_taps)
 

@@ -36,6 +36,7 @@ class NetworkConfig:
 class LossConfig:
     loss_network: str
     loss_network_ckpt: PathText
+    unit_activations: bool
     pooling: str
     content_taps: dict[str, float]
     style_taps: dict[str, float]
@@ -43,7 +44,8 @@ class LossConfig:
     style_weight: float
     tv_weight: float
     tv_norm: str
-    normalize_losses: bool
+    grid_weight: float
+    normalize_losses: bool | str
     style_loss_clamp: float
 
 
@@ -55,6 +57,7 @@ class DataConfig:
     style_size: int
     batch_size: int
     content_resize: float
+    style_crops: int
     style_augment: bool
     style_resize_min: float
     style_resize_max: float

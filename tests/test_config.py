@@ -75,6 +75,30 @@ def test_command_line_goes_over_recipe_over_defaults(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (("--normalize_losses", "true"), True),
+        (("--normalize_losses",), True),
+        (("--normalize_losses", "0"), False),
+        (("--normalize_losses", "balanced"), "balanced"),
+    ],
+)
+def test_normalize_losses_takes_a_word_beside_its_former_values(arguments, expected):
+    assert config.parse(list(arguments), ("loss",), "test").loss.normalize_losses == expected
+    with pytest.raises(UserError, match="normalize_losses.*'both'.*true, false, balanced"):
+        config.parse(["--normalize_losses", "both"], ("loss",), "test")
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [(("--normalize_losses", "photo.jpg"), True), (("--normalize_losses", "balanced", "photo.jpg"), "balanced")],
+)
+def test_a_switch_with_words_keeps_positionals_apart(arguments, expected):
+    found = config.parse(list(arguments), ("loss",), "test", positionals=[("content", None, "photograph")])
+    assert (found.content, found.loss.normalize_losses) == ("photo.jpg", expected)
+
+
+@pytest.mark.parametrize(
     "arguments, written, folder",
     [
         ((), True, ""),

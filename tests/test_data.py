@@ -12,6 +12,7 @@ from src.config import defaults
 from src.data import transforms
 from src.data.dataset import PairedImages
 from src.data.images import read_image
+from src.errors import UserError
 
 
 @pytest.fixture
@@ -276,6 +277,21 @@ def test_styles_may_have_a_size_of_their_own(folders):
     assert_same(
         take(PairedImages(config(folders, style_size=SIZE), 0), 0, 2), take(PairedImages(config(folders), 0), 0, 2)
     )
+
+
+def test_fixed_crops_of_a_style_come_up_again_and_again(folders):
+    options = {"style_crops": 2, "style_resize_min": 1.5, "style_resize_max": 2.0}
+    images = PairedImages(config(folders, **options), 0)
+    met = {}
+    for step, (_, style) in enumerate(take(images, 0, 12)):
+        paths = images.batch_files(step)[1]
+        for path, crop, pixels in zip(paths, images.style_crops(step), style, strict=True):
+            assert images.all_files()[1][crop[0]] == path
+            assert (met.setdefault(crop, pixels) == pixels).all()
+    assert len(met) == 2 * images.style_count
+    assert len({pixels.tobytes() for pixels in met.values()}) == len(met)
+    with pytest.raises(UserError, match="style_crops"):
+        PairedImages(config(folders, style_crops=-1), 0)
 
 
 def test_known_styles_are_not_drawn_unless_there_are_no_others(folders):

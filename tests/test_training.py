@@ -142,9 +142,12 @@ def test_ctrl_c_saves_and_exits(command, tmp_path):
     assert newest == max(losses(tmp_path / "run"))
 
 
-def test_losses_fall_and_the_checkpoint_carries_its_options(options, tmp_path):
-    chosen = options(train={"steps": 60, "ema_decay": 0.0, "save_every": 100})
-    assert train(chosen, RUNTIME) == 0
+def test_losses_fall_and_the_checkpoint_carries_its_options(options, tmp_path, caplog):
+    # with fixed style crops: the runs that are resumed draw new ones
+    chosen = options(train={"steps": 60, "ema_decay": 0.0, "save_every": 100}, data={"style_crops": 2})
+    with caplog.at_level("INFO", logger="style_transfer"):
+        assert train(chosen, RUNTIME) == 0
+    assert "6 style crops of 32 px" in caplog.text and "GB of memory" in caplog.text
     rows = losses(tmp_path / "run")
     for name in ("total", "style"):  # content starts low with random loss weights: the test on real images looks at it
         values = [float(rows[step][name]) for step in sorted(rows)]

@@ -6,9 +6,11 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from src.config import defaults
+from src.config import ROOT, defaults
+from src.data.images import read_at, to_network
 from src.errors import UserError
-from src.models.factory import create_model
+from src.models.factory import create_loss_network, create_model, create_statistics_network
+from src.models.style_prediction import STATISTICS_TAPS
 from src.models.vgg import VGG
 from src.weights import modelzoo
 from src.weights.load import load_loss_network_weights, load_model, read_loss_network
@@ -119,3 +121,61 @@ def test_loss_network_without_bias_is_one_with_zeros(tmp_path):
     load_loss_network_weights(tmp_path / "vgg.ckpt", network)
     np.testing.assert_array_equal(network.conv1_1.bias.asnumpy(), 0)
     np.testing.assert_array_equal(network.conv1_1.weight.asnumpy(), arrays["layers.0.weight"])
+
+
+@pytest.fixture(scope="module")
+def vgg_files(tmp_path_factory):
+    """One VGG-16 to relu2_1 from two sources, which differ by a factor a layer."""
+    ms.set_seed(5)
+    folder = tmp_path_factory.mktemp("vgg")
+    network = VGG(16, ("relu1_2", "relu2_1"))
+    arrays = {name: parameter.asnumpy().copy() for name, parameter in network.parameters_and_names()}
+    for name in arrays:
+        if name.endswith(".bias"):
+            arrays[name] = np.random.default_rng(len(name)).normal(0, 0.1, arrays[name].shape).astype(np.float32)
+    save_checkpoint(folder / "one.ckpt", arrays, {"loss_network": "vgg16"})
+    before = 1
+    for name, factor in (("conv1_1", 180.0), ("conv1_2", 0.3), ("conv2_1", 25.0)):
+        arrays[f"{name}.weight"] = arrays[f"{name}.weight"] * np.float32(factor / before)
+        arrays[f"{name}.bias"] = arrays[f"{name}.bias"] * np.float32(factor)
+        before = factor
+    save_checkpoint(folder / "other.ckpt", arrays, {"loss_network": "vgg16"})
+    return folder / "one.ckpt", folder / "other.ckpt"
+
+
+def vgg_options(path, **changes):
+    taps = {"content_taps": {"relu2_1": 1.0}, "style_taps": {"relu1_2": 1.0, "relu2_1": 1.0}}
+    return defaults(loss={"loss_network_ckpt": str(path), **taps, **changes})["loss"]
+
+
+def test_weights_of_any_scale_give_the_same_features(vgg_files, image):
+    picture = ms.Tensor(to_network(image(32, 32, 0)))
+    one, other = (create_loss_network(vgg_options(path))(picture) for path in vgg_files)
+    for feature, same in zip(one, other, strict=True):
+        assert feature.asnumpy().max() > 1
+        np.testing.assert_allclose(same.asnumpy(), feature.asnumpy(), rtol=1e-3, atol=1e-5)
+
+
+def test_unit_activations_are_those_of_the_photographs(vgg_files):
+    network = create_loss_network(vgg_options(vgg_files[1]))
+    photographs = sorted((ROOT / "dataset/test/content").glob("*.jpg"))
+    features = [network(ms.Tensor(to_network(read_at(path, 128)))) for path in photographs]
+    for layer in zip(*features, strict=True):
+        assert np.mean([feature.asnumpy().mean() for feature in layer]) == pytest.approx(1, rel=1e-4)
+
+
+def test_unit_activations_leave_statistics_predictors_and_the_published_recipe_alone(monkeypatch):
+    seen = []
+    monkeypatch.setattr("src.models.factory.create_loss_network", lambda loss, *rest: seen.append((loss, *rest)))
+    create_statistics_network(defaults()["loss"], "folder")
+    assert not seen[0][0].unit_activations and seen[0][1:] == ("folder", STATISTICS_TAPS)
+    assert defaults()["loss"].unit_activations
+    assert not defaults(modelzoo.CONFIG)["loss"].unit_activations
+
+
+def test_a_layer_that_never_fires_is_named(tmp_path):
+    arrays = {"layers.0.weight": np.zeros((64, 3, 3, 3), np.float32)}
+    save_checkpoint(tmp_path / "dead.ckpt", arrays, None)
+    loss = vgg_options(tmp_path / "dead.ckpt", content_taps={"relu1_1": 1.0}, style_taps={"relu1_1": 1.0})
+    with pytest.raises(UserError, match=r"dead\.ckpt: the mean activation of conv1_1 .*unit_activations"):
+        create_loss_network(loss)

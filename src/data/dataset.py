@@ -34,7 +34,7 @@ _PIPELINE_DEPTH = 64  # steps searched for the file that broke the pipeline; mor
 class _Stream:
     """The files of one kind, in the order that the seed gives them, and what is drawn about each."""
 
-    def __init__(self, files, skipped, weights, key, draw, target, avoid_flat=False):
+    def __init__(self, files, skipped, weights, key, draw, target, avoid_flat=False, crops=0):
         """
         Args:
             files: `SourceFile`s, sorted.
@@ -44,9 +44,10 @@ class _Stream:
             draw: function of a numpy generator, gives a `transforms.Draw`.
             target: short side in pixels that is always enough for the crops.
             avoid_flat: whether another crop, or the next file, takes the place of a crop of one colour.
+            crops: how many draws a file has; 0 for a new one each time.
         """
         self.files, self.skipped = files, skipped
-        self._weights, self._key, self._draw, self._target = weights, key, draw, target
+        self._weights, self._key, self._draw, self._target, self._crops = weights, key, draw, target, crops
         self._avoid_flat = avoid_flat
         self._checked, self._odd, self._broken, self._flat = set(), set(), set(), set()
         self._instead = {}  # position: file that stands there in place of a flat one
@@ -83,7 +84,15 @@ class _Stream:
 
     def draw(self, position, attempt=0) -> transforms.Draw:
         """What chance decides about the image at a position; at each attempt anew."""
-        return self._draw(np.random.default_rng((*self._key, 1, position, *([attempt] if attempt else []))))
+        key = (1, position, *([attempt] if attempt else []))
+        if self._crops:
+            key = (2, *self.fixed_crop(position))
+        return self._draw(np.random.default_rng((*self._key, *key)))
+
+    def fixed_crop(self, position) -> tuple[int, int]:
+        """Which file stands at a position, and which of its fixed crops."""
+        generator = np.random.default_rng((*self._key, 3, position))
+        return self.index(position), int(generator.integers(self._crops))
 
     def crop(self, image, draw, size, position) -> np.ndarray:
         """What a batch holds at a position: the decoded image there, uint8 (H, W, 3), cropped and changed as drawn.
@@ -197,7 +206,7 @@ class PairedImages:
         weights = style_weights(files, data.style_path, data.style_kinds)
         draw = functools.partial(transforms.draw_style, data=data)
         target = round(data.style_side * data.style_resize_max)
-        self._style = _Stream(files, skipped, weights, (seed, _STYLE), draw, target)
+        self._style = _Stream(files, skipped, weights, (seed, _STYLE), draw, target, crops=data.style_crops)
 
     @property
     def content_count(self) -> int:
@@ -229,6 +238,10 @@ class PairedImages:
         """
         positions = self._positions(step)
         return tuple([s.files[s.index(p)].path for p in positions] for s in (self._content, self._style))
+
+    def style_crops(self, step):
+        """The style crops of a step's batch on this rank, (file's number, crop's number) each; see `batch_files`."""
+        return [self._style.fixed_crop(position) for position in self._positions(step)]
 
     def batches(self, start_step, stop_step):
         """Yields the batches of steps start_step to stop_step - 1.
@@ -310,6 +323,8 @@ class _Positions:
 
 
 def _check_options(data):
+    if data.style_crops < 0:
+        raise UserError(f"option style_crops: found {data.style_crops}, expected crops a style, or 0")
     if data.style_size < 0:
         raise UserError(f"option style_size: found {data.style_size}, expected pixels, or 0 for image_size")
     for name in ("image_size", "batch_size", "num_parallel_workers", "prefetch", "min_side"):

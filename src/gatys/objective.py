@@ -3,7 +3,7 @@
 import mindspore as ms
 from mindspore import Parameter, nn
 
-from src.losses import StylizationLoss
+from src.losses import StylizationLoss, check_grid_side
 
 
 class PasticheLoss(nn.Cell):
@@ -15,10 +15,15 @@ class PasticheLoss(nn.Cell):
         loss: `src.sections.LossConfig`.
         pastiche: float32 array (1, 3, H, W) in [0, 1] that fixes the size.
         blend: weights of the styles, which sum to 1.
+
+    Raises:
+        UserError: a pastiche too small for the grid loss.
     """
 
     def __init__(self, loss_network, taps, loss, pastiche, blend):
         super().__init__()
+        if loss.grid_weight > 0:
+            check_grid_side(min(pastiche.shape[2:]), "the pastiche has")
         self.pastiche = Parameter(ms.Tensor(pastiche), name="pastiche")
         self.loss_network = loss_network
         self.loss = StylizationLoss(loss, taps, blend)

@@ -15,6 +15,7 @@ from src.data.images import check_writable, read_image, to_network, write_image
 from src.errors import UserError
 from src.files import atomic_write, check_folder
 from src.gatys.settings import plan_levels, read_content
+from src.losses import shown_terms
 from src.training.log import LossLog
 
 
@@ -190,8 +191,7 @@ def optimize_file(method, job, styles, initial, outputs, size=0, progress=None):
             log.write(number - len(rows) + 1, [settings.learning_rate] * len(rows), rows)
             rows = []
         if report and progress:
-            terms = zip(method.names[:4], iteration.terms[:4], strict=True)
-            progress(number, total, ", ".join(f"{name} {value:.4g}" for name, value in terms))
+            progress(number, total, shown_terms(method.names, iteration.terms))
         if save:
             outputs.checkpoints.save(number, method.image(content), method.state())
     if log:

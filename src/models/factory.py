@@ -1,12 +1,19 @@
 """From options to networks."""
 
+import dataclasses
 from pathlib import Path
 
 from mindspore import nn
 
 from src.errors import UserError
 from src.models.shapes import embedding_size
-from src.models.style_prediction import CompactPredictor, InceptionPredictor, StatisticsPredictor, StyleTable
+from src.models.style_prediction import (
+    STATISTICS_TAPS,
+    CompactPredictor,
+    InceptionPredictor,
+    StatisticsPredictor,
+    StyleTable,
+)
 from src.models.style_transfer import StyleTransferNetwork
 from src.models.vgg import VGG, DistilledVGG19
 
@@ -87,7 +94,7 @@ def find_loss_weights(loss, search_dir=""):
 
 
 def create_loss_network(loss, search_dir="", taps=None):
-    """The loss network with its weights, frozen.
+    """The loss network with its weights, frozen; a VGG's scaled to mean activations of 1 when `loss` says so.
 
     Args:
         loss: `src.sections.LossConfig`.
@@ -98,12 +105,21 @@ def create_loss_network(loss, search_dir="", taps=None):
         UserError: no weights, or weights of something else; a feature layer that the network lacks.
     """
     from src.weights.load import load_loss_network_weights, read_loss_network
+    from src.weights.unit_activations import scale_to_unit_activations
 
     weights = read_loss_network(find_loss_weights(loss, search_dir))
     taps = tuple(dict.fromkeys((*loss.style_taps, *loss.content_taps))) if taps is None else tuple(taps)
     cell = new_loss_network(loss, taps, weights.bias)
     load_loss_network_weights(weights, cell)
+    if loss.unit_activations and loss.loss_network != "distilled_vgg19":
+        scale_to_unit_activations(cell, weights.path)
     return cell
+
+
+def create_statistics_network(loss, search_dir=""):
+    """The loss network that a statistics predictor reads, with the weights as they are in the file. See
+    `create_loss_network`."""
+    return create_loss_network(dataclasses.replace(loss, unit_activations=False), search_dir, STATISTICS_TAPS)
 
 
 def new_loss_network(loss, taps, bias=True):

@@ -38,8 +38,12 @@ class InceptionPredictor(nn.Cell):
         self.inception = InceptionV3(trainable=train_inception)
         self.dense = nn.Dense(MIXED_6E_CHANNELS, embedding_dim)
 
+    def features(self, style):
+        """style (N, 3, H, W) to the mean of Mixed_6e over space (N, 768), which is all that the dense layer reads."""
+        return self.inception(style).mean((2, 3))
+
     def construct(self, style):
-        return self.dense(self.inception(style).mean((2, 3)))
+        return self.dense(self.features(style))
 
 
 class StatisticsEmbedding(nn.Cell):

@@ -7,8 +7,7 @@ import mindspore as ms
 from mindspore import Tensor
 
 from src.errors import UserError
-from src.models.factory import create_loss_network
-from src.models.style_prediction import STATISTICS_TAPS
+from src.models.factory import create_statistics_network
 from src.models.tiling import TilingNetwork
 from src.runtime import apply_precision
 from src.weights.load import load_model
@@ -58,7 +57,7 @@ class MindSporeNetworks:
                     f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use "
                     "eval.py with --loss_network_ckpt, or distil it into a compact predictor with train.py"
                 )
-            model.predictor.attach(create_loss_network(loss, Path(checkpoint).parent, STATISTICS_TAPS))
+            model.predictor.attach(create_statistics_network(loss, Path(checkpoint).parent))
         return cls(model, precision)
 
     def embed(self, style):

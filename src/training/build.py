@@ -1,5 +1,6 @@
 """From options to everything that a training run needs."""
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from mindspore import nn
 
 from src.config import to_dict
 from src.errors import UserError
-from src.models.factory import create_loss_network, create_model, frozen
-from src.models.style_prediction import STATISTICS_TAPS, CompactPredictor, StatisticsEmbedding, StatisticsPredictor
+from src.losses import check_grid_side
+from src.models.factory import create_loss_network, create_model, create_statistics_network, frozen
+from src.models.style_prediction import CompactPredictor, StatisticsEmbedding, StatisticsPredictor
 from src.runtime import apply_precision, gradient_reducer
 from src.training.muon import Muon
 from src.training.objectives import Distillation, Stylization, loss_taps
@@ -54,7 +56,7 @@ def build_model(network, loss, train, styles=()):
     start = starting_checkpoint(train)
     model = create_model(network, loss.loss_network, styles)
     if network.reads_statistics:
-        model.predictor.attach(create_loss_network(loss, weights_folder(train), STATISTICS_TAPS))
+        model.predictor.attach(create_statistics_network(loss, weights_folder(train)))
     if start:
         loaded = load_model(start)
         _check_same(network, loaded.network, start, ignore=("predictor", "train_inception"))
@@ -106,7 +108,11 @@ def build_objective(options, model, runtime):
     judged = not train.distill_from or train.distill_weight > 0
     stylization, loss_network = None, None
     if judged:
+        if loss.grid_weight > 0:
+            check_grid_side(options.data.image_size, "option image_size has")
         taps = loss_taps(loss, model.network)
+        if model.network.reads_statistics:  # in the same pass, of the network as it is
+            loss = dataclasses.replace(loss, unit_activations=False)
         loss_network = create_loss_network(loss, folder, taps)
         apply_precision(loss_network, runtime.precision)
         stylization = Stylization(model, loss_network, taps, loss)
@@ -117,7 +123,7 @@ def build_objective(options, model, runtime):
     teacher = load_model(train.distill_from)
     _check_same(model.network, teacher.network, train.distill_from, ignore=("predictor", "train_inception"))
     if teacher.network.reads_statistics:
-        teacher.predictor.attach(create_loss_network(loss, folder, STATISTICS_TAPS))
+        teacher.predictor.attach(create_statistics_network(loss, folder))
     hint = train.hint_weight > 0
     if hint:
         check_hint(model.predictor, teacher.predictor, train.distill_from)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from src.errors import UserError
+from src.losses import shown_terms
 
 logger = logging.getLogger("style_transfer")
 
@@ -63,7 +64,7 @@ class LossLog:
         finite = [row for row in rows if np.isfinite(row).all()]
         means = "no finite loss"
         if finite:
-            means = ", ".join(f"{n} {v:.4g}" for n, v in zip(self.names[:4], np.mean(finite, 0), strict=False))
+            means = shown_terms(self.names, np.mean(finite, 0))
         logger.info("step %d/%d  %s  %.2f steps/s  %s left", step, self.steps, means, rate, _duration(left))
 
     def close(self):

@@ -8,7 +8,7 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, nn, ops
 
 from src.losses import StylizationLoss
-from src.models.style_prediction import STATISTICS_TAPS, channel_statistics
+from src.models.style_prediction import STATISTICS_TAPS, InceptionPredictor, channel_statistics
 
 
 class Stylization(nn.Cell):
@@ -36,6 +36,7 @@ class Stylization(nn.Cell):
         self.reads_statistics = model.network.reads_statistics
         self.statistics_taps = tuple(taps.index(t) for t in STATISTICS_TAPS) if self.reads_statistics else ()
         self.grams = ()
+        self.takes_style_targets, self.kept = False, ""
 
     def remember(self, grams):
         """Compares from now on with the Gram matrices of a table's styles rather than with those of a step's crops.
@@ -46,10 +47,36 @@ class Stylization(nn.Cell):
         rows = enumerate(grams)
         self.grams = ParameterTuple(Parameter(table, name=f"grams{i}", requires_grad=False) for i, table in rows)
 
-    def targets(self, content, style, weights=None):
+    def take_style_targets(self):
+        """Takes the Gram matrices of a step's style crops from now on, and what the frozen part of the predictor makes
+        of them: its embeddings when all of it is frozen, the mean of Mixed_6e when Inception-v3 is."""
+        self.takes_style_targets = True
+        predictor = self.model.predictor
+        if not predictor.trainable_params():
+            self.kept = "embeddings"
+        elif isinstance(predictor, InceptionPredictor) and not predictor.inception.trainable_params():
+            self.kept = "features of Inception-v3"
+
+    def kept_of(self, style):
+        """A tuple of what is kept of style crops (N, 3, H, W) beside their Gram matrices, or an empty one."""
+        if self.kept == "embeddings":
+            return (self.model.predictor(style),)
+        if self.kept:
+            return (self.model.predictor.features(style),)
+        return ()
+
+    def targets(self, content, style, *given):
         """Content features, the style's Gram matrices, and what the predictor reads: the style, or its statistics, or
-        the weights that a table takes."""
+        the weights that a table takes, or what was kept.
+
+        Args:
+            given: the weights of a table; or, after `take_style_targets`, Gram matrices and what `kept_of` gave.
+        """
         content_features = self.loss.content_targets(self.loss_network(content))
+        if self.takes_style_targets:
+            count = len(self.loss.style_taps)
+            return content_features, given[:count], given[count] if self.kept else style
+        weights = given[0] if given else None
         if self.grams:
             picked = ()
             for table in self.grams:
@@ -68,6 +95,10 @@ class Stylization(nn.Cell):
 
     def embed(self, predictor_input):
         """Style embeddings (N, embedding_dim) of what `targets` gave."""
+        if self.kept == "embeddings":
+            return predictor_input
+        if self.kept:
+            return self.model.predictor.dense(predictor_input)
         if self.reads_statistics:
             return self.model.predictor.embed_statistics(predictor_input)
         return self.model.predictor(predictor_input)
@@ -110,7 +141,7 @@ class Distillation(nn.Cell):
         if stylization is not None:
             self.names += tuple(f"stylization_{n}" if n == "total" else n for n in stylization.names)
 
-    def targets(self, content, style):
+    def targets(self, content, style, *given):
         """Images, the teacher's embeddings of them, its statistics with a hint, and the stylization's own targets."""
         images = ops.concat((style, content), 0)
         statistics = ()
@@ -119,7 +150,7 @@ class Distillation(nn.Cell):
             embeddings = self.teacher.embed_standard(statistics)
         else:
             embeddings = self.teacher(images)
-        judged = () if self.stylization is None else self.stylization.targets(content, style)
+        judged = () if self.stylization is None else self.stylization.targets(content, style, *given)
         return images, embeddings, statistics, judged
 
     def construct(self, content, style, targets):

@@ -94,13 +94,14 @@ class TrainOneStep(nn.Cell):
                 done = ops.depend(done, ops.assign(self.averages[i], moved))
         return done
 
-    def construct(self, content, style, *weights):
-        """content, style (N, 3, H, W) in [0, 1]; for a table of styles, weights (N, styles) that say which these are.
+    def construct(self, content, style, *given):
+        """content, style (N, 3, H, W) in [0, 1]; given: what the objective's `targets` takes beside them, such as the
+        weights (N, styles) that pick a table's styles.
 
         Returns:
             the objective's terms, a float32 vector; and `DONE`, `SKIPPED` or `SKIPPED_HERE`, a number.
         """
-        targets = self.objective.targets(content, style, *weights)
+        targets = self.objective.targets(content, style, *given)
         (_, terms), gradients = ops.value_and_grad(self.scaled, None, self.weights, True)(content, style, targets)
         if self.scaler is not None:
             gradients = self.scaler.unscale(gradients)

@@ -24,6 +24,7 @@ from src.training.log import LossLog
 from src.training.preview import Preview
 from src.training.schedule import learning_rates
 from src.training.skipped import SkippedSteps
+from src.training.style_crops import fixed_crops
 from src.training.styles import known_styles, table_styles, table_weights, whole_grams
 from src.weights.modelzoo import check_published
 from src.weights.native import load_into, read_checkpoint
@@ -81,6 +82,8 @@ def _train(options, runtime, output):
         files = images.all_files()[1]
         objective.remember(whole_grams(objective, options.loss, files, styles, options.data.style_side))
 
+    crops = fixed_crops(options, objective, images)
+
     log, preview = None, None
     metadata = {
         "network": to_dict(options.network),
@@ -106,8 +109,12 @@ def _train(options, runtime, output):
     results, save_due, step = [], False, start
     with Interrupt() as interrupt:
         for content, style in images.batches(start, setting.steps):
-            weights = [table_weights(styles, images, step)] if styles else []
-            results.append(step_cell(content, style, *weights))
+            given = []
+            if styles:
+                given = [table_weights(styles, images, step)]
+            elif crops is not None:
+                given = crops.targets(images.style_crops(step), style)
+            results.append(step_cell(content, style, *given))
             step += 1
             last = step == setting.steps or interrupt.wanted
             # weights are saved after a step that has shown that they give finite losses
@@ -157,6 +164,7 @@ def _data_identity(images, runtime, options):
         "batch_size": options.data.batch_size,
         "content_count": images.content_count,
         "style_count": images.style_count,
+        "style_crops": options.data.style_crops,
     }
 
 
@@ -175,6 +183,6 @@ def _resume(checkpoints, start, model, step_cell, runtime, images, options):
     state, metadata = checkpoints.load_state(start)
     restore_state(step_cell, state, where)
     for name, value in _data_identity(images, runtime, options).items():
-        if metadata and metadata.get(name) != value:
+        if metadata and metadata.get(name, 0) != value:
             logger.warning("resuming with other batches: %s was %s, now %s", name, metadata.get(name), value)
     logger.info("resuming after step %d from %s", start, where)

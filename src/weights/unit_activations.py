@@ -1,0 +1,69 @@
+"""A loss network whose layers all have mean activation 1, so that loss weights hold for weights from any source.
+
+Caffe's VGG-16 has activations of about 180 at relu3_3, torchvision's of about 1, and the style loss over the content
+loss grows with their square. ReLU networks can be scaled layer by layer without any other change of what they compute
+(Gatys et al. 2016, section 2). Differs from Gatys et al.: one factor a layer rather than one a filter, so that filters
+keep their proportions.
+"""
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn
+
+from src.config import ROOT
+from src.data.images import list_images, read_at, to_network
+from src.errors import UserError
+
+# the photographs over which the mean is taken
+PHOTOGRAPHS = ROOT / "dataset" / "test" / "content"
+SIDE = 128
+
+
+class LayerMeans(nn.Cell):
+    """Images (N, 3, H, W) in [0, 1] to the mean activation of each layer of a VGG, a float32 vector.
+
+    Args:
+        network: `src.models.vgg.VGG`.
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = (network,)  # a tuple, so that its parameters keep their names
+        self.set_train(False)
+
+    def construct(self, images):
+        network = self.network[0]
+        x = network.prepare(images)
+        means = ()
+        for layer in network.layers:
+            x = layer(x)
+            means += (x.mean(),)
+        return ms.ops.stack(means)
+
+
+def scale_to_unit_activations(network, where):
+    """Scales weights and biases of a `src.models.vgg.VGG` so that each layer's mean activation is 1.
+
+    The mean is over channels, positions and the photographs of `PHOTOGRAPHS`.
+
+    Args:
+        network: with its weights.
+        where: their file, for errors.
+
+    Raises:
+        UserError: a layer that never fires, or the photographs are gone.
+    """
+    photographs = [to_network(read_at(path, SIDE)) for path in list_images(PHOTOGRAPHS, "unit_activations")]
+    means = LayerMeans(network)(ms.Tensor(np.concatenate(photographs))).asnumpy()
+    before = 1.0
+    for layer, mean in zip(network.layers, means.tolist(), strict=True):
+        if not 0 < mean < np.inf:
+            name = layer.weight.name.split(".")[-2]
+            raise UserError(
+                f"checkpoint {where}: the mean activation of {name} is {mean}, expected a number above 0; are these "
+                "trained weights? --unit_activations false takes them as they are"
+            )
+        layer.weight.set_data(layer.weight * (before / mean))
+        if layer.bias is not None:
+            layer.bias.set_data(layer.bias / mean)
+        before = mean
