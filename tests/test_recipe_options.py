@@ -58,7 +58,7 @@ TESTS = {
     "data.brightness": "test_ranges_of_the_draws",
     "data.style_kinds": "test_style_kinds_by_first_level_folder",
     "train.hint_weight": "test_distillation_weighs_its_terms",
-    "train.freeze": "FREEZE",
+    "train.freeze": "test_frozen_parts_stay_as_they_were",
     "train.steps": "test_learning_rates_by_hand",
     "train.optimizer": "test_optimizer_is_the_one_named",
     "train.learning_rate": "test_learning_rates_by_hand",
