@@ -15,6 +15,7 @@ from src.stylize.pictures import (
     blend_rows,
     check_blend,
     check_settings,
+    measure_work,
     named_styles,
     names_styles,
     plan_jobs,
@@ -55,7 +56,8 @@ def transfer(options, jobs, styles, weights):
     """
     settings = options.stylize
     checkpoint = settings.checkpoint or (bundled_styles(settings.engine) if styles is None else "")
-    stylizer = open_stylizer(checkpoint, settings.inception_ckpt, settings.engine, options.runtime, settings.tile)
+    work = measure_work(jobs, settings.size)
+    stylizer = open_stylizer(checkpoint, settings.inception_ckpt, settings.engine, options.runtime, settings.tile, work)
     if stylizer.styles:
         styles, weights = named_styles(stylizer.styles, options.style, settings)
         check_blend(settings.blend_steps, styles, settings.style_weights)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_CONFIG = ROOT / "default_config.yaml"
 
 
-_SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,7 +38,7 @@ def _convert(value, kind, where):
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if bool in args:  # or text
         text = next(k for k in args if k is not bool)
-        return _convert(value, bool if isinstance(value, bool) or str(value).lower() in _SWITCH else text, where)
+        return _convert(value, bool if isinstance(value, bool) or str(value).lower() in BOOLEANS else text, where)
     if origin is types.UnionType:  # a list or a dict, told apart by the text of the command line
         named = isinstance(value, list) and any("=" in str(item) for item in value)
         value = ",".join(map(str, value)) if named else value
@@ -56,7 +56,7 @@ def _convert(value, kind, where):
         if kind is bool:
             if isinstance(value, bool):
                 return value
-            return _SWITCH[str(value).lower()]
+            return BOOLEANS[str(value).lower()]
         if kind in (str, PathText):
             if not isinstance(value, str):
                 raise ValueError
@@ -188,7 +188,7 @@ def parse(argv, sections, description, positionals=(), aliases=None):
                 settings["metavar"] = "true|false"
             else:
                 settings["metavar"] = key.upper()
-            words = {*_SWITCH, *map(str, allowed or ())} if kind is bool or allowed else None
+            words = {*BOOLEANS, *map(str, allowed or ())} if kind is bool or allowed else None
             if bool in (kind, *typing.get_args(kind)):
                 switches.update(dict.fromkeys(flags, words))
                 settings.update(nargs="?", const="true")

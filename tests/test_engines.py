@@ -61,11 +61,15 @@ def test_stylizer_gives_the_same_picture_on_onnx_runtime(exported, reference, im
 @pytest.mark.parametrize(
     "there, checkpoint, expected",
     [
-        (("mindspore", "onnxruntime", "openvino"), "", "openvino"),
+        (("mindspore", "openvino"), "", "openvino"),
         (("mindspore", "onnxruntime"), "", "onnxruntime"),
         (("mindspore",), "", "mindspore"),
         (("mindspore", "onnxruntime"), "model.ckpt", "mindspore"),
-        (("mindspore", "onnxruntime"), "a_transfer.onnx", "onnxruntime"),
+        (
+            ("mindspore", "onnxruntime"),
+            str(engines.BUNDLED.with_name("arbitrary_compact_transfer.onnx")),
+            "onnxruntime",
+        ),
         (("mindspore", "onnxruntime"), "a_transfer.mindir", "mindir"),
     ],
 )

@@ -74,6 +74,18 @@ def test_every_content_with_every_style_embedded_once(image_folders):
         assert (pair.pastiche[0, 0] == read_image(styles[pair.style_index]).mean((0, 1)).astype(np.uint8)).all()
 
 
+def test_of_a_table_each_style_is_embedded_by_its_own_name(image_folders):
+    contents, styles = (sorted(folder.iterdir()) for folder in image_folders)
+    asked = {"first": 10, "second": 20, "third": 30}
+
+    class Table(Counting):
+        def embed(self, name):
+            return np.full(3, asked[name], np.uint8)
+
+    pairs = evaluate_pairs(contents[:2], styles, Table(), ImageMetric(), names=list(asked))
+    assert [int(pair.pastiche[0, 0, 0]) for pair in pairs] == [10, 20, 30] * 2
+
+
 def test_image_size_crops_contents_and_styles(image_folders):
     contents, styles = (sorted(folder.iterdir()) for folder in image_folders)
     seen = []

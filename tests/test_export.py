@@ -80,7 +80,7 @@ def test_onnx_of_every_transfer_network(padding, upsampling, output, norm_affine
     assert_agree(part, onnx_graph, tmp_path / "model.onnx", noise(1, 3, 36, 52), embedding)
 
 
-@pytest.mark.parametrize("predictor, size", [("compact", (70, 93)), ("inception_v3", (83, 100))])
+@pytest.mark.parametrize("predictor, size", [("compact", (70, 93)), ("inception_v3", (64, 71))])
 def test_onnx_of_predictors(predictor, size, onnx_graph, runtime, tmp_path):
     part = make_part(scattered_model(predictor=predictor), "predictor")
     assert_agree(part, onnx_graph, tmp_path / "model.onnx", noise(1, 3, *size))
@@ -141,7 +141,28 @@ def test_onnx_of_free_height_and_width(exported):
         "style": ["batch", 3, "style_height", "style_width"],
     }
     assert manifest["outputs"][0]["shape"] == ["batch", 3, "height", "width"]
-    assert manifest["free_sides"]["height"] == manifest["free_sides"]["width"] == {"at_least": 16, "multiple_of": 4}
+
+
+@pytest.mark.parametrize("part, images", [("fused", "cs"), ("predictor", "s"), ("transfer", "c"), ("tiles", "c")])
+def test_the_json_says_the_smallest_sizes(part, images, stylizer):
+    made = make_part(stylizer.networks.model, part, free_batch=True)
+    manifest = make_manifest(made, "m.onnx", "ONNX", stylizer.networks.model, {}, {}, {})
+    expected = {"batch": {"at_least": 1, "multiple_of": 1}}
+    if "c" in images:
+        expected |= dict.fromkeys(("height", "width"), {"at_least": 16, "multiple_of": 4})
+        pad = manifest["inputs"][0]["preprocessing"][0]
+        assert (pad["at_least"], pad["multiple_of"]) == (16, 4)
+    if "s" in images:
+        expected |= dict.fromkeys(("style_height", "style_width"), {"at_least": 64, "multiple_of": 1})
+    assert manifest["free_sides"] == expected
+
+
+def test_images_of_the_smallest_sizes_are_taken(exported, stylizer, onnx_graph):
+    sizes = {name: rule["at_least"] for name, rule in exported[0]["free_sides"].items()}
+    content = noise(1, 3, sizes["height"], sizes["width"])
+    style = noise(1, 3, sizes["style_height"], sizes["style_width"], seed=1)
+    expected = stylizer.networks.transfer(content, stylizer.networks.embed(style))
+    assert np.abs(onnx_graph.load(exported[1])(content, style) - expected).max() <= TOLERANCE
 
 
 @pytest.mark.parametrize("parts", ["fused", "predictor"])
@@ -227,10 +248,12 @@ def finished(array, steps, content):
     return array
 
 
-@pytest.mark.parametrize("style_size", [(90, 61), (40, 300)])
-def test_the_json_is_enough_to_stylise_as_the_project_does(style_size, exported, stylizer, image, onnx_graph):
+@pytest.mark.parametrize("content_size, style_size", [((45, 62), (90, 61)), ((5, 9), (40, 300))])
+def test_the_json_is_enough_to_stylise_as_the_project_does(
+    content_size, style_size, exported, stylizer, image, onnx_graph
+):
     manifest, path = exported
-    content, style = image(45, 62, 0), image(*style_size, 1)
+    content, style = image(*content_size, 0), image(*style_size, 1)
     pictures = {"content": content, "style": style}
     arrays = [prepared(pictures[port["name"]], port["preprocessing"]) for port in manifest["inputs"]]
     found = finished(onnx_graph.load(path)(*arrays), manifest["outputs"][0]["postprocessing"], content)

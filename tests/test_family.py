@@ -19,6 +19,7 @@ from src.errors import UserError, run_entry
 from src.models.style_prediction import ROW_UNIT
 from src.stylize.stylizer import Stylizer
 from src.training.build import build_model, build_objective
+from src.training.log import LossLog
 from src.training.styles import whole_grams
 from src.training.trainer import train
 from src.weights.load import load_model
@@ -59,6 +60,8 @@ def options(loss_weights, image_folders):
                 "ema_decay": 0.5,
                 "steps": STEPS,
                 "save_every": SAVED,
+                "image_every": 3,
+                "log_every": 2,
             },
         }
         built = defaults(**{name: {**value, **sections.get(name, {})} for name, value in values.items()})
@@ -68,14 +71,28 @@ def options(loss_weights, image_folders):
 
 
 @pytest.fixture(scope="module")
-def runs(options, tmp_path_factory):
+def written():
+    """{method: first step and number of the rows that its run wrote at once to losses.csv}."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def runs(options, tmp_path_factory, written):
     """Function of a method: the output folder of a tiny run of it, trained once."""
-    done = {}
+    done, write = {}, LossLog.write
 
     def of(method):
         if method not in done:
             done[method] = tmp_path_factory.mktemp(method)
-            assert train(options(method, done[method]), RUNTIME) == 0
+            written[method] = []
+
+            def noting(self, first_step, rates, rows):
+                written[method].append((first_step, len(rows)))
+                write(self, first_step, rates, rows)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(LossLog, "write", noting)
+                assert train(options(method, done[method]), RUNTIME) == 0
         return done[method]
 
     return of
@@ -102,6 +119,17 @@ def test_a_resumed_run_gives_the_same_losses_and_weights(method, runs, options, 
     first, second = (read_checkpoint(checkpoint(run))[0] for run in (whole, tmp_path / "broken"))
     assert all(np.array_equal(first[name], second[name]) for name in first)
     assert (whole / "grids" / f"step_{STEPS:08d}.png").is_file()
+
+
+def test_pictures_checkpoints_and_lines_come_when_they_are_due(runs, written):
+    assert sorted(path.name for path in (runs("n_styles") / "grids").iterdir()) == [
+        "step_00000003.png",
+        "step_00000006.png",
+    ]
+    names = {path.name.split(".")[0] for path in (runs("n_styles") / "checkpoints").iterdir()}
+    assert names == {"step_00000004", "step_00000006"}
+    # after the first step, the second, the fourth and the last
+    assert written["n_styles"] == [(1, 1), (2, 1), (3, 2), (5, 2)]
 
 
 @pytest.mark.parametrize("method", NETWORKS)

@@ -106,9 +106,7 @@ def test_lbfgs_finds_the_minimum_of_a_quadratic_within_the_bounds():
 @pytest.mark.parametrize(
     "options",
     [
-        {"learning_rate": 0.005}, {"beta1": 0.5}, {"beta2": 0.5}, {"epsilon": 0.1}, {"iterations": 3},
-        {"style_scale": [0.75]}, {"style_layer_weight_exp": 0.2}, {"content_weight_blend": 1.0},
-        {"init_noise_blend": 0.5}, {"preserve_colors": True}, {"coarse_widths": [40]},
+        {"learning_rate": 0.005}, {"preserve_colors": True}, {"coarse_widths": [40]},
         {"loss": {"content_weight": 9.0}}, {"loss": {"style_weight": 50.0}}, {"loss": {"tv_weight": 20.0}},
     ],
     ids=str,
@@ -126,6 +124,25 @@ def test_a_term_without_weight_is_not_lowered(method, pictures):
     weighted = ends()
     for name in ("content", "style", "tv"):
         assert weighted[name] < 0.9 * ends(**{f"{name}_weight": 0.0})[name], name
+
+
+@pytest.mark.parametrize(
+    "scales, sides",
+    [([1.0], [(40, 55), (56, 40)]), ([2.0], [(80, 109), (112, 80)]), ([0.8, 3.0], [(32, 44), (168, 120)])],
+)
+def test_style_scale_is_the_short_side_by_that_of_the_pastiche(method, pictures, scales, sides):
+    made, seen = method(style_scale=scales, blend=(1.0, 1.0)), []
+
+    def record(image):
+        seen.append(image.shape[2:])
+        if len(seen) == 3:
+            raise InterruptedError
+        return (), ()
+
+    made._targets = record
+    with pytest.raises(InterruptedError):
+        next(iter(made.optimize(*pictures)))
+    assert seen == [(40, 48), *sides]
 
 
 def test_blend_weights_of_several_styles(method, usual, pictures):
@@ -214,11 +231,12 @@ def test_a_resumed_run_gives_the_picture_of_an_uninterrupted_one(method, picture
     assert (resumed.image(content) == whole.image(content)).all()
 
 
-def test_weights_of_layers():
+def test_weights_of_layers(method):
     built = defaults(loss=LOSS, optimize={"style_layer_weight_exp": 0.5, "content_weight_blend": 0.75})
     changed = weighted_loss(built["loss"], built["optimize"])
     assert changed.style_taps == pytest.approx({"relu1_1": 4 / 3, "relu2_1": 2 / 3})
     assert changed.content_taps == pytest.approx({"relu2_2": 0.75, "relu3_1": 0.25})
+    assert method(style_layer_weight_exp=0.5, content_weight_blend=0.75).loss.style_taps == changed.style_taps
     only = weighted_loss(built["loss"], dataclasses.replace(built["optimize"], content_weight_blend=0.0))
     assert only.content_taps == {"relu3_1": 1.0}
     same = weighted_loss(built["loss"], defaults()["optimize"])

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from src.data.images import to_image, to_network
+from src.stylize import tiles
 from src.stylize.padding import pad_image
 from src.stylize.report import Grid, strip, thumbnail
 from src.stylize.stylizer import STYLE_SIDE, prepare_style
@@ -58,7 +59,7 @@ def test_padded_content_is_cropped_back(stylizer, image):
 def test_large_contents_are_stylised_smaller_and_enlarged_without_tiles(stylizer, image, monkeypatch):
     content, embedding = image(60, 80, 0), stylizer.embed(image(64, 64, 1))
     monkeypatch.setattr(stylizer.networks, "can_tile", False)
-    monkeypatch.setattr("src.stylize.stylizer.MOST_PIXELS", 30 * 40)
+    monkeypatch.setitem(tiles.LIMITS, "mindspore", tiles.Limits(30 * 40, 1, 128))
     smaller = np.asarray(Image.fromarray(content).resize((40, 30), Image.Resampling.LANCZOS))
     expected = Image.fromarray(stylizer.stylize(smaller, embedding)).resize((80, 60), Image.Resampling.BICUBIC)
     assert (stylizer.stylize(content, embedding) == np.asarray(expected)).all()

@@ -2,20 +2,25 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import stylize
-from src.data.images import read_image, write_image
+from src.data.images import read_image, to_network, write_image
 from src.errors import UserError, run_entry
 from src.models.factory import create_model
 from src.stylize import tiles
-from src.stylize.engines import ExportedNetworks, installed, open_networks
+from src.stylize.engines import installed, open_networks
+from src.stylize.exported import Architecture
 from src.stylize.stylizer import Stylizer
 
 SIZE = (400, 520)
 TILE = 192
+# of a pixel through the layers: 9x9 at full size, 3x3 at half and ten at a quarter, and the same way back
+# (4 + 1 + 2 + 10 * 4 + 2 + 1 + 4), and what the two enlargements and the blocks of the last convolution round away
+REACH = 56
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +64,7 @@ def test_tiles_keep_every_pixel_once_away_from_their_borders(side):
         assert {span.seen.stop - span.seen.start for span in spans} == {min(side, length)}
         for span, after in zip(spans[:-1], spans[1:], strict=True):
             assert span.kept.stop == after.kept.start and after.seen.start % 4 == 0
-            assert min(span.seen.stop - span.kept.stop, after.kept.start - after.seen.start) >= tiles.MARGIN
+            assert min(span.seen.stop - span.kept.stop, after.kept.start - after.seen.start) >= REACH
 
 
 @pytest.mark.parametrize("size", [(16, 16), (512, 516), (4320, 7680), (100, 20000), (2048, 2048)])
@@ -96,9 +101,22 @@ def test_tiles_join_without_a_seam(upsampling, image):
     network = defaults(network={"predictor": "compact", "width": 0.25, "upsampling": upsampling})["network"]
     networks = MindSporeNetworks(create_model(network))
     content, embedding = image(240, 328, 0), np.ones((1, networks.embedding_dim), np.float32)
-    one, many = (tiles.stylize_tiled(networks, content, embedding, side) for side in (512, 128))
+    one, many = (tiles.stylize_tiled(networks, content, embedding, side, 0) for side in (512, 128))
     assert one.std() > 5
     assert np.abs(one.astype(int) - many).max() <= 1
+
+
+def test_a_pixel_reaches_as_far_as_the_tiles_overlap(reference, image):
+    """With the statistics fixed, a change of a block of pixels changes nothing further than `REACH` away."""
+    networks = reference.networks
+    content, embedding = to_network(image(160, 160, 0)), np.ones((1, networks.embedding_dim), np.float32)
+    changed = content.copy()
+    changed[..., 80:84, 80:84] = 1 - changed[..., 80:84, 80:84]
+    statistics = networks.collect(content, embedding)
+    before, after = (networks.transfer_tile(x, embedding, statistics) for x in (content, changed))
+    _, _, rows, columns = np.nonzero(np.abs(before - after) > 1e-6)
+    reach = max(80 - rows.min(), rows.max() - 83, 80 - columns.min(), columns.max() - 83)
+    assert 45 < reach <= REACH
 
 
 @pytest.mark.parametrize("crop, collected, least", [(512, 10**6, 40), (128, 60_000, 28)], ids=["one batch", "batches"])
@@ -148,30 +166,82 @@ def tiled(stylizer, content):
 
 def test_large_contents_are_tiled(reference, image, monkeypatch):
     assert not tiled(reference, image(62, 50))
-    monkeypatch.setattr("src.stylize.stylizer.MOST_WHOLE", 3000)
+    monkeypatch.setitem(tiles.LIMITS, "mindspore", tiles.Limits(3000, 1, 128))
     assert tiled(reference, image(62, 50))
     assert not tiled(reference, image(60, 50))
 
 
 def test_contents_that_do_not_fit_into_the_free_memory_are_tiled(reference, image, monkeypatch):
-    monkeypatch.setattr(tiles, "free_memory", lambda: 4e6)
+    """Half of what is free is taken, and a network of a quarter of the width takes a quarter of 1100 bytes a pixel."""
+    needed = 62 * 50 * 1100 * 0.25
+    monkeypatch.setattr(tiles, "free_memory", lambda: 1.98 * needed)
     assert tiled(reference, image(62, 50))
-    monkeypatch.setattr(tiles, "free_memory", lambda: float("inf"))
+    monkeypatch.setattr(tiles, "free_memory", lambda: 2.02 * needed)
     assert not tiled(reference, image(62, 50))
 
 
-def test_free_memory_is_read_or_taken_for_large(monkeypatch):
-    assert tiles.free_memory() > 1e6
-    monkeypatch.setattr("builtins.open", lambda *_, **__: (_ for _ in ()).throw(OSError()))
-    assert tiles.free_memory() == float("inf")
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    "gigabytes, width, pixels, whole",
+    [
+        (8, 0.5, 3840 * 2160, True),  # 3 GB of them
+        (4, 0.5, 3840 * 2160, False),
+        (8, 1.0, 3840 * 2160, False),
+        (16, 1.0, 3840 * 2160, True),
+        (64, 0.5, 7680 * 4320, False),  # however much is free, to stay within 4 GB
+        (1, 0.5, 1000 * 1000, True),
+    ],
+)
+def test_what_is_stylised_whole_without_mindspore(engine, gigabytes, width, pixels, whole, monkeypatch):
+    monkeypatch.setattr(tiles, "free_memory", lambda: gigabytes * 2.0**30)
+    networks = SimpleNamespace(name=engine, network=Architecture(width=width))
+    assert (pixels <= tiles.fitting_pixels(networks)) == whole
 
 
-def test_an_engine_without_a_graph_for_tiles():
-    networks = ExportedNetworks("onnxruntime", 100, None, lambda inputs: inputs["content"])
-    content = np.zeros((32, 32, 3), np.uint8)
-    assert (Stylizer(networks=networks).stylize(content, np.zeros(100)) == content).all()
+@pytest.mark.parametrize(
+    "machine, limit, used, expected",
+    [
+        ("MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "max", "77", 5_120_000),
+        ("MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "4000000", "1100000", 3_000_000),
+        ("MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "4000000", "4200000", 0),
+        ("MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "9000000", "1000000", 5_120_000),
+        ("MemTotal: 9 kB\n", "4000000", "1100000", 3_000_000),
+        (None, None, None, float("inf")),
+    ],
+)
+def test_free_memory_is_the_machines_or_the_containers(machine, limit, used, expected, tmp_path, monkeypatch):
+    stat = "active_file 7\ninactive_file 100000\n"
+    for name, text in (("machine", machine), ("limit", limit), ("used", used), ("memory.stat", stat)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    monkeypatch.setattr(tiles, "MEMORY", tmp_path / "machine")
+    for files in (0, 1):
+        groups = [(tmp_path / "none", tmp_path / "none")] * 2
+        groups[files] = (tmp_path / "limit", tmp_path / "used")
+        monkeypatch.setattr(tiles, "CONTAINERS", groups)
+        assert tiles.free_memory() == expected
+
+
+class Repeating:
+    """An engine without a graph for tiles whose pastiche is its input."""
+
+    name, can_tile, styles, embedding_dim, content_size, network = "onnxruntime", False, (), 100, None, Architecture()
+
+    def transfer(self, content, _):
+        return content
+
+
+def test_without_tiles_little_memory_does_not_make_a_tiny_picture(image, monkeypatch):
+    monkeypatch.setattr(tiles, "free_memory", lambda: 1e6)
+    content = image(300, 400, 0)
+    assert (Stylizer(networks=Repeating()).stylize(content, np.zeros(100)) == content).all()
+
+
+def test_an_engine_without_a_graph_for_tiles(image):
+    content = image(32, 32, 0)
+    assert (Stylizer(networks=Repeating()).stylize(content, np.zeros(100)) == content).all()
     with pytest.raises(UserError, match="option tile: found 512, but onnxruntime has no graph.*--parts tiles"):
-        Stylizer(networks=networks, tile=512)
+        Stylizer(networks=Repeating(), tile=512)
 
 
 # stylize.py
@@ -209,7 +279,8 @@ def test_tiles_run_without_mindspore(root, exported, tmp_path):
         "import sys; sys.modules['mindspore'] = None\n"
         "import numpy as np; from src.stylize.stylizer import Stylizer\n"
         "stylizer = Stylizer(sys.argv[1], engine='onnxruntime', tile=128)\n"
-        "print(stylizer.stylize(np.zeros((130, 200, 3), np.uint8), np.zeros(100)).shape)"
+        "content = np.random.default_rng(0).integers(0, 256, (130, 200, 3), np.uint8)\n"
+        "print(stylizer.stylize(content, np.zeros(100)).shape)"
     )
     done = subprocess.run([sys.executable, "-c", program, exported], cwd=root, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "(130, 200, 3)\n"), done.stderr

@@ -40,8 +40,8 @@ def read_graph(path):
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        with tempfile.TemporaryDirectory() as folder:
-            return ms.load(str(shutil.copy(path, Path(folder) / "graph.mindir")))
+        with temporary_folder() as folder:
+            return ms.load(str(shutil.copy(path, folder / "graph.mindir")))
     return ms.load(str(path))
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from src.data.images import list_images, read_at, to_network
 from src.errors import UserError
 from src.files import atomic_write, write_json
-from src.stylize.engines import find_parts, open_onnxruntime
+from src.stylize.engines import find_parts
+from src.stylize.readers import open_onnxruntime
 from src.stylize.stylizer import Stylizer
 
 SIDE = 256

@@ -1,18 +1,22 @@
 """From files to files: which picture is written where, and stylising one content or a folder of them."""
 
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from src.data.images import check_writable, has_writer, list_images, read_image, resize_short_side, write_image
 from src.errors import UserError
 from src.files import check_folder, refuse_inputs
+from src.stylize.fastest import Work
 from src.stylize.named import blend_weights
 from src.stylize.report import sheet
 from src.stylize.tiles import check_tile
 
 STRONGEST = 1.5
+SAMPLED = 9
 MOST_STEPS = 16
 
 
@@ -191,6 +195,25 @@ def check_settings(strength, size, tile=0):
     check_tile(tile)
 
 
+def measure_work(jobs, size=0) -> Work:
+    """How many pictures the jobs are, and of how many pixels the middle one of the first few contents is, or will be.
+
+    Args:
+        jobs: from `plan_jobs`.
+        size: short side of the output in pixels; 0 for the content's.
+    """
+    found = []
+    for job in jobs[:SAMPLED]:
+        try:
+            with Image.open(job.content) as image:  # reads the header only
+                sides = image.size
+        except Exception:  # noqa: BLE001  whatever a damaged file leads PIL to: it is named when its turn comes
+            continue
+        scale = size / min(sides) if size else 1
+        found.append(int(sides[0] * sides[1] * scale**2))
+    return Work(len(jobs), statistics.median_high(found) if found else 0)
+
+
 def run_jobs(jobs, stylizer, embeddings, strength=1.0, size=0, progress=None):
     """Stylises and writes every job.
 
@@ -220,6 +243,7 @@ def run_jobs(jobs, stylizer, embeddings, strength=1.0, size=0, progress=None):
             ]
             write_image(job.output, pastiches[0][0] if len(pastiches[0]) == 1 else sheet(pastiches))
         except UserError as error:
-            yield job, error
+            named = str(job.content) in str(error) or str(job.output) in str(error)
+            yield job, error if named else UserError(f"{job.content}: {error}")
         else:
             yield job, None

@@ -3,12 +3,14 @@
 import numpy as np
 from PIL import Image
 
-from src.data.images import resize_short_side, to_image, to_network
+from src.config import defaults
+from src.data.images import resize_short_side, resize_to, to_image, to_network
 from src.errors import UserError
 from src.stylize.engines import PACKAGES, choose_engine, open_networks
+from src.stylize.flat import background_input, find_background, paint_constant
 from src.stylize.named import blend_weights
 from src.stylize.padding import pad_image
-from src.stylize.tiles import MOST_WHOLE, TILE, check_tile, fitting_pixels, stylize_tiled
+from src.stylize.tiles import LEAST_REDUCED, LIMITS, check_tile, fitting_pixels, stylize_tiled
 
 # What the style prediction network sees of a style: its short side in pixels, and how much longer the other may be.
 # Magenta embeds styles at 256 as well; an embedding then does not depend on the resolution of the style's file.
@@ -18,9 +20,6 @@ STYLE_ASPECT = 4
 # an instance norm over fewer than 4 x 4 pixels is mostly noise.
 MULTIPLE = 4
 SMALLEST_SIDE = 16
-# An engine that can't tile stylises contents of more pixels at this many and the pastiche is enlarged: the network
-# takes about 1 GB a megapixel, and near 8 million oneDNN's 9x9 convolution falls to a kernel that takes hours.
-MOST_PIXELS = 6_000_000
 
 
 def prepare_style(style):
@@ -29,6 +28,14 @@ def prepare_style(style):
     longest = STYLE_ASPECT * min(height, width)
     top, left = max(0, (height - longest) // 2), max(0, (width - longest) // 2)
     return resize_short_side(style[top : top + longest, left : left + longest], STYLE_SIDE)
+
+
+def cover(image, size):
+    """The uint8 (H, W, 3) image resized until it covers (height, width), and the middle of it of that size."""
+    scale = max(want / side for want, side in zip(size, image.shape, strict=False))
+    image = resize_to(image, [max(want, round(side * scale)) for want, side in zip(size, image.shape, strict=False)])
+    top, left = ((side - want) // 2 for want, side in zip(size, image.shape, strict=False))
+    return image[top : top + size[0], left : left + size[1]]
 
 
 class Stylizer:
@@ -82,7 +89,8 @@ class Stylizer:
         if not isinstance(style, np.ndarray):
             raise UserError(f"style {style!r}: the model has no styles by name, it embeds images")
         _check_image(style)
-        return self.networks.embed(to_network(prepare_style(style)))[0]
+        size = self.networks.style_size
+        return self.networks.embed(to_network(cover(style, size) if size else prepare_style(style)))[0]
 
     def blend(self, embeddings, weights) -> np.ndarray:
         """Weighted mean (embedding_dim,) of style embeddings (Ghiasi et al. 2017, section 3.4).
@@ -114,36 +122,56 @@ class Stylizer:
     def stylize(self, content, embedding, progress=None) -> np.ndarray:
         """The pastiche, uint8 of the content's shape, of a uint8 (H, W, 3) RGB image of any size and an embedding.
 
-        Contents of more pixels than `MOST_WHOLE`, or than fit into the free memory, are stylised in tiles. An engine
-        that can't tile stylises those above `MOST_PIXELS` at that size, and the pastiche is enlarged.
+        A constant content gives a constant pastiche, see `src.stylize.flat`.
+        Contents of more pixels than the engine takes at once (`src.stylize.tiles.LIMITS`), or than fit into the free
+        memory, are stylised in tiles. An engine that can't tile stylises them at that many pixels, and the pastiche is
+        enlarged.
 
         Args:
             progress: function of the work done and of all of it, called after each tile; or None.
+
+        Raises:
+            UserError: exported files for one size that can't tile, and a content of another.
         """
         _check_image(content)
-        side = self._tile_side(content)
-        reduced = content if side else _reduce(content)
-        padded = pad_image(reduced, MULTIPLE, SMALLEST_SIDE)
         embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
+        reflects = self.networks.network.padding == "reflect"
+        background, constant = find_background(content) if reflects else (None, False)
+        if constant:
+            return np.broadcast_to(to_image(paint_constant(self.networks, embedding)), content.shape).copy()
+        limits, most = LIMITS[self.networks.name], fitting_pixels(self.networks)
+        side = self.tile
+        if not side and content[..., 0].size > most and self.networks.can_tile:
+            side = limits.tile
+        reduced = content if side else _reduce(content, max(most, min(limits.whole, LEAST_REDUCED)))
+        padded = pad_image(reduced, MULTIPLE, SMALLEST_SIDE)
+        self._check_size(content, padded, side)
+        nothing = background_input(self.networks, background)
         if side:
-            pastiche = stylize_tiled(self.networks, padded, embedding, side, progress)
+            pastiche = stylize_tiled(self.networks, padded, embedding, side, nothing, progress)
         else:
-            pastiche = to_image(self.networks.transfer(to_network(padded), embedding))
+            pastiche = to_image(self.networks.transfer(to_network(padded) - nothing, embedding))
         pastiche = pastiche[: reduced.shape[0], : reduced.shape[1]]
         if reduced is content:
             return pastiche
         return np.asarray(Image.fromarray(pastiche).resize(content.shape[1::-1], Image.Resampling.BICUBIC))
 
-    def _tile_side(self, content):
-        """Side of the tiles for a content, 0 to stylise it whole."""
-        large = content.shape[0] * content.shape[1] > fitting_pixels(MOST_WHOLE)
-        return self.tile or (TILE if large and self.networks.can_tile else 0)
+    def _check_size(self, content, padded, side):
+        """Refuses a content that exported files for one size don't take: it would be cut, or the engine would stop."""
+        size = self.networks.content_size
+        if side or not size or padded.shape[:2] == size:
+            return
+        (height, width), shape = size, content.shape
+        raise UserError(
+            f"content of {shape[1]} x {shape[0]} pixels: the exported transfer network takes {width} x {height} only; "
+            "resize the picture, or export the network with --dynamic, which takes every size"
+        )
 
 
-def _reduce(image):
-    """The image with at most `MOST_PIXELS` pixels, the same array when it has no more."""
+def _reduce(image, most):
+    """The image with at most so many pixels, the same array when it has no more."""
     height, width = image.shape[:2]
-    scale = (MOST_PIXELS / (height * width)) ** 0.5
+    scale = (most / (height * width)) ** 0.5
     if scale >= 1:
         return image
     size = (max(1, int(width * scale)), max(1, int(height * scale)))
@@ -155,15 +183,18 @@ def _check_image(image):
         raise ValueError(f"expected a uint8 image of (H, W, 3), found {image.dtype} {image.shape}")
 
 
-def open_stylizer(checkpoint="", inception_ckpt="", engine="auto", runtime=None, tile=0) -> Stylizer:
+def open_stylizer(checkpoint="", inception_ckpt="", engine="auto", runtime=None, tile=0, work=None) -> Stylizer:
     """A `Stylizer`, whose arguments these are, with device and mode set up first where MindSpore runs the networks.
+
+    Args:
+        work: what will be stylised, see `src.stylize.engines.choose_engine`; None where that is not known.
 
     Raises:
         UserError: see `Stylizer` and `src.runtime.setup`.
     """
-    engine = choose_engine(engine, checkpoint)
+    engine = choose_engine(engine, checkpoint, runtime, work)
     if PACKAGES[engine] == "mindspore":
         from src.runtime import setup
 
-        setup(runtime)
+        setup(runtime or defaults()["runtime"])
     return Stylizer(checkpoint, inception_ckpt, engine=engine, runtime=runtime, tile=tile)

@@ -5,6 +5,7 @@ Instance norm is all of the style transfer network that isn't local. With its st
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -16,16 +17,45 @@ from src.errors import UserError
 MARGIN = 56
 ALIGNMENT = 4
 SMALLEST_TILE = 2 * MARGIN + 16
-# Beyond this oneDNN's convolutions get slow, below it the overlap does
-TILE = 768
 # Borders of the crops disturb the statistics: tiled pastiches are at 52 dB from untiled ones with these, 45 with 256
 CROP = 512
-# Contents of up to so many pixels are stylised whole, and the statistics of so many crops are taken together
-MOST_WHOLE = 2_200_000
+# The statistics of crops of so many pixels are taken together
 MOST_COLLECTED = 2_200_000
-# What the network takes at full width, in the engine that takes most; a half of the free memory is left alone
-BYTES_PER_PIXEL = 1_100
+MEMORY = Path("/proc/meminfo")
+# limit and use of a container's memory, as both versions of Linux' control groups have them
+GROUPS = Path("/sys/fs/cgroup")
+CONTAINERS = (
+    (GROUPS / "memory.max", GROUPS / "memory.current"),
+    (GROUPS / "memory/memory.limit_in_bytes", GROUPS / "memory/memory.usage_in_bytes"),
+)
+# of the free memory a half is left alone
 MEMORY_SHARE = 0.5
+# Where there are no tiles, a content is not reduced to fewer pixels, however little is free
+LEAST_REDUCED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an engine takes at once.
+
+    Attributes:
+        whole: contents of up to so many pixels are stylised whole, where the memory allows.
+        bytes_per_pixel: memory that the network of full width takes then.
+        tile: side of the tiles of larger ones, pixels: beyond it convolutions get slow, below it the overlap does.
+    """
+
+    whole: int
+    bytes_per_pixel: int
+    tile: int
+
+
+# MindSpore's convolutions gather their windows in one buffer and fall to kernels that take hours where it is too large
+LIMITS = {
+    "mindspore": Limits(2_200_000, 1_100, 768),
+    "mindir": Limits(2_200_000, 1_100, 768),
+    "onnxruntime": Limits(12_500_000, 700, 1536),
+    "openvino": Limits(12_500_000, 700, 1536),
+}
 
 
 @dataclass(frozen=True)
@@ -51,18 +81,42 @@ def check_tile(side):
 
 
 def free_memory() -> float:
-    """Bytes that programs may still take; infinite where the system doesn't say (it is read from /proc/meminfo)."""
+    """Bytes that this program may still take: of the machine's memory, and of its container's where that has a limit.
+
+    Infinite where the system doesn't say (Linux does, in files).
+    """
+    return min(_machine_memory(), *(_container_memory(*files) for files in CONTAINERS))
+
+
+def _machine_memory():
     try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            sizes = dict(line.split(":") for line in file)
+        sizes = dict(line.split(":") for line in MEMORY.read_text(encoding="ascii").splitlines())
         return 1024 * int(sizes["MemAvailable"].split()[0])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, IndexError):
         return float("inf")
 
 
-def fitting_pixels(most) -> int:
-    """How many pixels the network may be given at once: `most`, or fewer when the free memory is small."""
-    return int(min(most, MEMORY_SHARE * free_memory() / BYTES_PER_PIXEL))
+def _container_memory(limit, used):
+    try:
+        free = int(limit.read_text(encoding="ascii")) - int(used.read_text(encoding="ascii"))
+        lines = used.with_name("memory.stat").read_text(encoding="ascii").splitlines()
+        # pages of files, which count as used and are given up when memory is short
+        pages = [int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "total_inactive_file "))]
+        return max(0, free + max(pages, default=0))
+    except (OSError, ValueError):  # no such files, or "max"
+        return float("inf")
+
+
+def fitting_pixels(networks, most=None) -> int:
+    """How many pixels the network may be given at once: fewer than its engine takes when the free memory is small.
+
+    Args:
+        networks: an engine, see `src.stylize.engines`.
+        most: a smaller number than the engine's; None for that.
+    """
+    limits = LIMITS[networks.name]
+    fitting = MEMORY_SHARE * free_memory() / (limits.bytes_per_pixel * networks.network.width)
+    return int(min(most or limits.whole, limits.whole, fitting))
 
 
 def plan_tiles(length, side) -> list[Span]:
@@ -118,7 +172,7 @@ def plan_crops(height, width, pixels) -> list[list[tuple[slice, slice]]]:
     return [crops[low:high] for low, high in zip(cuts[:-1], cuts[1:], strict=True)]
 
 
-def collect_statistics(networks, content, embedding, batches, report):
+def collect_statistics(networks, content, embedding, batches, nothing, report):
     """The first pass: the statistics of the norms over a whole picture.
 
     A batch's statistics are those of the picture but for the sample, a difference of a few percent that costs 20 dB.
@@ -129,6 +183,7 @@ def collect_statistics(networks, content, embedding, batches, report):
         content: uint8 (H, W, 3), sides multiples of 4.
         embedding: float32 (1, embedding_dim).
         batches: from `plan_crops`.
+        nothing: what is taken from the input, see `src.stylize.flat.background_input`.
         report: function of the number of pixels that each batch had, called after it.
 
     Returns:
@@ -136,17 +191,17 @@ def collect_statistics(networks, content, embedding, batches, report):
     """
     total = 0.0
     for batch in batches:
-        crops = np.concatenate([to_network(content[crop]) for crop in batch])
+        crops = np.concatenate([to_network(content[crop]) for crop in batch]) - nothing
         total = total + len(batch) * networks.collect(crops, embedding)
         report(crops[:, 0].size)
     return (total / sum(map(len, batches))).astype(np.float32)
 
 
-def stylize_tiled(networks, content, embedding, side, progress=None):
+def stylize_tiled(networks, content, embedding, side, nothing, progress=None):
     """The pastiche of a content in tiles.
 
     Args:
-        networks, content, embedding: see `collect_statistics`.
+        networks, content, embedding, nothing: see `collect_statistics`.
         side: of a tile, see `plan_tiles`.
         progress: function of the work done and of all the work, pixels, called after each step of it; or None.
 
@@ -154,7 +209,7 @@ def stylize_tiled(networks, content, embedding, side, progress=None):
         uint8 like content.
     """
     rows, columns = (plan_tiles(length, side) for length in content.shape[:2])
-    batches = plan_crops(*content.shape[:2], fitting_pixels(MOST_COLLECTED))
+    batches = plan_crops(*content.shape[:2], fitting_pixels(networks, MOST_COLLECTED))
     work = [content[..., 0][crop].size for batch in batches for crop in batch]
     work += [content[row.seen, column.seen, 0].size for row in rows for column in columns]
     done = 0
@@ -165,11 +220,11 @@ def stylize_tiled(networks, content, embedding, side, progress=None):
         if progress:
             progress(done, sum(work))
 
-    statistics = collect_statistics(networks, content, embedding, batches, report)
+    statistics = collect_statistics(networks, content, embedding, batches, nothing, report)
     pastiche = np.empty_like(content)
     for row in rows:
         for column in columns:
-            tile = to_network(content[row.seen, column.seen])
+            tile = to_network(content[row.seen, column.seen]) - nothing
             image = to_image(networks.transfer_tile(tile, embedding, statistics))
             pastiche[row.kept, column.kept] = image[row.inner, column.inner]
             report(tile[0, 0].size)

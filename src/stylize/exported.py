@@ -1,0 +1,205 @@
+"""Exported files in an engine: a pair of graphs, predictor and transfer network, and where it is there one for tiles.
+
+What a graph takes is read from it, or from the JSON beside it, and checked before it runs: an engine's own words for a
+wrong picture are a page long, and MindSpore has none, it cuts the picture.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from src.errors import UserError
+
+INPUTS = {
+    "predictor": ({"style"}, {"weights"}),
+    "transfer": ({"content", "embedding"},),
+    "tiles": ({"content", "embedding", "statistics", "given"},),
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What of a `src.sections.NetworkConfig` matters to who feeds the network; unknown, the paper's values."""
+
+    padding: str = "reflect"
+    output: str = "sigmoid"
+    norm_affine: bool = False
+    width: float = 1.0
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A file that an engine has read.
+
+    Attributes:
+        path: the file.
+        inputs: {name: shape} in order, None for a free side.
+        outputs: their shapes.
+        run: function of the inputs by name to the list of outputs.
+        errors: what `run` raises.
+    """
+
+    path: Path
+    inputs: dict
+    outputs: list
+    run: Callable
+    errors: tuple
+
+    def __call__(self, **inputs) -> list:
+        """The outputs.
+
+        Raises:
+            UserError: the engine fails.
+        """
+        try:
+            return self.run(inputs)
+        except self.errors as error:
+            shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
+            raise UserError(f"checkpoint {self.path}: can't be run with {shapes}: {reason(error)}") from None
+
+    def size_of(self, name):
+        """(height, width) that an image input is fixed to, None where they are free or there is no such input."""
+        size = tuple(self.inputs.get(name, ())[2:])
+        return size if size and None not in size else None
+
+
+@dataclass(frozen=True)
+class ExportedNetworks:
+    """An exported pair in some engine, see `src.stylize.engines`.
+
+    Attributes:
+        name: of the engine.
+        predictor, transfer_network: a `Graph` each.
+        read_tiles: reads the `Graph` for tiles; None without one.
+        styles: names of the styles of a table; empty where images are embedded.
+        network: what is known of the network's layers.
+    """
+
+    name: str
+    predictor: Graph
+    transfer_network: Graph
+    read_tiles: Callable | None = None
+    styles: tuple = ()
+    network: Architecture = Architecture()
+
+    @property
+    def embedding_dim(self) -> int:
+        """See the module `engines`."""
+        return self.transfer_network.inputs["embedding"][1]
+
+    @property
+    def can_tile(self) -> bool:
+        """See the module `engines`."""
+        return self.read_tiles is not None
+
+    @property
+    def content_size(self):
+        """See the module `engines`."""
+        return self.transfer_network.size_of("content")
+
+    @property
+    def style_size(self):
+        """See the module `engines`."""
+        return self.predictor.size_of("style")
+
+    @cached_property
+    def _tiles(self):
+        return self.read_tiles()
+
+    def embed(self, style):
+        """See the module `engines`."""
+        return self.predictor(**{"weights" if self.styles else "style": style})[0]
+
+    def transfer(self, content, embedding):
+        """See the module `engines`."""
+        return self.transfer_network(content=content, embedding=embedding)[0]
+
+    def collect(self, crops, embedding):
+        """See the module `engines`."""
+        nothing = {
+            "statistics": np.zeros(self._tiles.inputs["statistics"], np.float32),
+            "given": np.zeros(1, np.float32),
+        }
+        return self._tiles(content=crops, embedding=embedding, **nothing)[1]
+
+    def transfer_tile(self, tile, embedding, statistics):
+        """See the module `engines`."""
+        given = {"statistics": statistics, "given": np.ones(1, np.float32)}
+        return self._tiles(content=tile, embedding=embedding, **given)[0]
+
+
+def read_description(file, needed=True) -> dict:
+    """The JSON beside an exported file.
+
+    Args:
+        needed: whether there has to be one; otherwise a missing one is empty.
+
+    Raises:
+        UserError: it is missing though needed, or damaged.
+    """
+    description = file.with_name(file.name + ".json")
+    if not needed and not description.is_file():
+        return {}
+    try:
+        content = json.loads(description.read_text(encoding="utf-8"))
+        content["embedding_size"], content["inputs"], content["parts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{description}: missing or damaged; export.py writes it beside {file.name}") from None
+    return content
+
+
+def assemble(name, files, read) -> ExportedNetworks:
+    """The networks of exported files that belong together.
+
+    Args:
+        name: of the engine.
+        files: predictor, transfer network and, or not, the graph for tiles.
+        read: function of a path to its `Graph`.
+
+    Raises:
+        UserError: a file that can't be read, that is another part than its name says, or of another model.
+    """
+    graphs = [_check_part(read(file), part) for file, part in zip(files[:2], INPUTS, strict=False)]
+    predictor, transfer = graphs
+    made, taken = predictor.outputs[0][1], transfer.inputs["embedding"][1]
+    if made != taken:
+        raise UserError(
+            f"checkpoint {transfer.path}: takes embeddings of {taken} numbers, but {predictor.path.name} gives {made}; "
+            "export both from one checkpoint"
+        )
+    table = "weights" in predictor.inputs
+    description = read_description(files[1], needed=table)
+    known = {key: value for key, value in description.get("network", {}).items() if key in Architecture.__annotations__}
+    return ExportedNetworks(
+        name,
+        predictor,
+        transfer,
+        (lambda: _check_part(read(files[2]), "tiles")) if files[2:] else None,
+        tuple(description.get("styles", ())) if table else (),
+        Architecture(**known),
+    )
+
+
+def _check_part(graph, part) -> Graph:
+    if set(graph.inputs) not in INPUTS[part]:
+        expected = " or ".join(" and ".join(sorted(names)) for names in INPUTS[part])
+        raise UserError(
+            f"checkpoint {graph.path}: takes {' and '.join(sorted(graph.inputs))}, expected {expected}; write it with "
+            f"export.py --parts {part}"
+        )
+    return graph
+
+
+def reason(error) -> str:
+    """What an engine's error says of its cause, in one line: without places in its source code."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = [
+        line
+        for line in lines
+        if line.strip("-") and not line.startswith(("Exception from ", "FrontEnd API failed", "Check '", "- "))
+    ]
+    return (said or lines or [type(error).__name__])[0][:200]
