@@ -84,9 +84,10 @@ class Adam:
 
     def restore(self, state):
         """See the module."""
-        self.objective.pastiche.set_data(ms.Tensor(state["pastiche"]))
+        # set_data after the first step would not reach what the step updates in a branch
+        ops.assign(self.objective.pastiche, ms.Tensor(state["pastiche"], ms.float32))
         for name, parameter in self._parameters().items():
-            parameter.set_data(ms.Tensor(state[name], parameter.dtype))
+            ops.assign(parameter, ms.Tensor(state[name], parameter.dtype))
 
 
 class LBFGS:
@@ -109,7 +110,7 @@ class LBFGS:
 
     def _evaluate(self, x):
         """Loss terms and gradient at x, a flat array."""
-        self.objective.pastiche.set_data(ms.Tensor(x.reshape(self.objective.pastiche.shape)))
+        ops.assign(self.objective.pastiche, ms.Tensor(x.reshape(self.objective.pastiche.shape), ms.float32))
         terms = _loss_terms(self.cell, self.targets)
         return terms, self.cell.optimizer.gradient.asnumpy().reshape(-1).copy()
 
