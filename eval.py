@@ -9,22 +9,8 @@ from pathlib import Path
 
 from src.config import ROOT, parse, refuse_options
 from src.data.images import list_images, read_image
-from src.errors import UserError, run_entry
+from src.errors import run_entry
 from src.files import check_folder
-
-SMALLEST_IMAGE = 16
-
-
-def check_settings(settings):
-    """Raises a UserError for numbers that make no evaluation."""
-    if settings.image_size and settings.image_size < SMALLEST_IMAGE:
-        raise UserError(
-            f"option image_size: found {settings.image_size}, expected {SMALLEST_IMAGE} pixels or more, "
-            "or 0 for each content's own size"
-        )
-    if settings.interpolation < 0 or settings.interpolation == 1:
-        raise UserError(f"option interpolation: found {settings.interpolation}, expected 0, or 2 steps or more")
-
 
 # what concerns one picture's files, which eval.py writes in its own way
 ONE_PICTURE = ("init_image", "image_width", "print_iterations", "resume", "losses")
@@ -32,14 +18,14 @@ ONE_PICTURE += ("checkpoint_iterations", "checkpoint_output")
 TRAINED = ("ckpt_path", "inception_ckpt", "interpolation")
 
 
-def check_method_options(options, argv):
+def check_method_options(options):
     """Raises a UserError for options that do nothing with the method."""
     if options.network.method == "optimize":
         idle = set(ONE_PICTURE) | set(TRAINED)
         kept = set(vars(options.eval) | vars(options.optimize)) - idle
-        refuse_options(argv, ["eval", "optimize"], kept, "does nothing here with --method optimize")
+        refuse_options(options.given, ["eval", "optimize"], kept, "does nothing here with --method optimize")
     else:
-        refuse_options(argv, ["optimize"], (), "does nothing without --method optimize")
+        refuse_options(options.given, ["optimize"], (), "does nothing without --method optimize")
 
 
 def create_method(options, runtime):
@@ -58,10 +44,10 @@ def create_method(options, runtime):
 def main(argv):
     """Reads the options, evaluates, returns the exit code."""
     sections = ("eval", "network.method", "optimize", "loss", "runtime")
-    options = parse(argv, sections, "Stylises and measures every content with every style.")
+    topics = {"optimize": ("optimize",)}
+    options = parse(argv, sections, "Stylises and measures every content with every style.", topics=topics)
     settings = options.eval
-    check_settings(settings)
-    check_method_options(options, argv)
+    check_method_options(options)
     folder = check_folder(settings.output_path, "output_path")
     contents = list_images(settings.content_path, "content_path")
     styles = list_images(settings.style_path, "style_path")

@@ -11,6 +11,7 @@ from src.config import to_dict
 from src.data.dataset import PairedImages
 from src.errors import UserError
 from src.files import check_folder
+from src.sections import SECTIONS
 from src.training.build import (
     build_model,
     build_objective,
@@ -60,7 +61,6 @@ def train(options, runtime) -> int:
         UserError: folders, weights or options that can't be used; NaN or Inf in a loss.
     """
     setting = options.train
-    _check_settings(setting)
     output = Path(setting.output_dir)
     if runtime.is_main:
         output = check_folder(setting.output_dir, "output_dir")
@@ -97,7 +97,8 @@ def train(options, runtime) -> int:
     }
     if runtime.is_main:
         output.mkdir(parents=True, exist_ok=True)
-        (output / "options.yaml").write_text(yaml.safe_dump({n: to_dict(o) for n, o in vars(options).items()}))
+        sections = {name: to_dict(section) for name, section in vars(options).items() if name in SECTIONS}
+        (output / "options.yaml").write_text(yaml.safe_dump(sections))
         log = LossLog(output / "losses.csv", objective.names, start, setting.steps, setting.summary)
         preview = Preview(model, *images.all_files(), options.data.image_size)
 
@@ -138,16 +139,6 @@ def train(options, runtime) -> int:
         log.curves(output / "losses.png")
         logger.info("done: %s", checkpoints.model_file(step))
     return 0
-
-
-def _check_settings(setting):
-    for name in ("steps", "log_every", "image_every", "save_every", "keep_checkpoints"):
-        if getattr(setting, name) < 1:
-            raise UserError(f"option {name}: found {getattr(setting, name)}, expected 1 or more")
-    if setting.learning_rate <= 0:
-        raise UserError(f"option learning_rate: found {setting.learning_rate}, expected more than 0")
-    if not 0 <= setting.ema_decay < 1:
-        raise UserError(f"option ema_decay: found {setting.ema_decay}, expected 0 or more, and less than 1")
 
 
 def _finite(rows, first, images, names, saved):
