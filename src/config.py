@@ -74,7 +74,7 @@ def parse(argv, sections, description, positionals=(), own=None, topics=None):
 
     Returns:
         a namespace with one attribute a section (a frozen dataclass), `own`, one a positional, and `given`: (section,
-        name) of every option that the command line has.
+        name) of every option that the command line has, in its order.
 
     Raises:
         UserError: unknown option, wrong type, a value that is not allowed, unreadable config_path.
@@ -96,7 +96,7 @@ def parse(argv, sections, description, positionals=(), own=None, topics=None):
         overlay(values, SECTIONS, config_path)
     for (section, name), value in given.items():
         values[section][name] = value
-    options = argparse.Namespace(**build(values, kinds), **texts, given=frozenset(given))
+    options = argparse.Namespace(**build(values, kinds), **texts, given=tuple(given))
     if own:
         options.own = own(**values[OWN])
     return options
@@ -114,7 +114,7 @@ def refuse_options(given, sections, keep, why):
     Raises:
         UserError: the command line names one of their options.
     """
-    for section, name in sorted(given):
+    for section, name in given:
         if section in sections and name not in keep:
             raise UserError(f"option {name}: {why}")
 

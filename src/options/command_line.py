@@ -1,10 +1,11 @@
 """Options on a command line, and the pages of --help."""
 
 import argparse
+import itertools
 import os
 
 from src.errors import UserError
-from src.options.option import SWITCH, spell
+from src.options.option import spell
 
 EVERYTHING = "all"
 
@@ -110,11 +111,12 @@ class CommandLine:
         return (limits.help + f" ({notes})" * bool(notes)).replace("%", "%%")
 
     def _keep_positionals(self, argv):
-        """The command line, where only true, false, yes, no, 1 or 0 after a switch is the switch's value."""
-        switches = {flag for flag, sharing in self._by_flag.items() if sharing[-1][1].is_switch}
-        following = zip(argv, [*argv[1:], ""], strict=True)
+        """The command line, where what follows a switch is the switch's value only if the switch takes that."""
+        switches = {flag: sharing[-1][1] for flag, sharing in self._by_flag.items() if sharing[-1][1].is_switch}
+        following = itertools.zip_longest(argv, argv[1:], fillvalue="")
         return [
-            f"{text}=true" if text in switches and after.lower() not in SWITCH else text for text, after in following
+            f"{text}=true" if text in switches and not switches[text].accepts(after) else text
+            for text, after in following
         ]
 
 

@@ -177,7 +177,7 @@ def _default(field):
 def _convert(value, kind, where):
     """A YAML value, a command line's text or a Python value in the type of a field."""
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
-    if origin is types.UnionType:
+    if origin in (types.UnionType, typing.Union):
         return _convert_either(value, parts, where)
     try:
         if origin is dict:
