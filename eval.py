@@ -14,39 +14,26 @@ from src.errors import UserError, run_entry
 from src.files import check_folder
 from src.lock import only_run_in
 
-SMALLEST_IMAGE = 16
-
-
-def check_settings(settings):
-    """Raises a UserError for numbers that make no evaluation."""
-    if settings.image_size and settings.image_size < SMALLEST_IMAGE:
-        raise UserError(
-            f"option image_size: found {settings.image_size}, expected {SMALLEST_IMAGE} pixels or more, "
-            "or 0 for each content's own size"
-        )
-    if settings.interpolation < 0 or settings.interpolation == 1:
-        raise UserError(f"option interpolation: found {settings.interpolation}, expected 0, or 2 steps or more")
-    if settings.interpolation and settings.pictures_path:
-        raise UserError(f"option interpolation: found {settings.interpolation}, expected 0 with --pictures FOLDER")
-
-
 # what concerns one picture's files, which eval.py writes in its own way
 ONE_PICTURE = ("init_image", "image_width", "print_iterations", "resume", "losses")
 ONE_PICTURE += ("checkpoint_iterations", "checkpoint_output")
 TRAINED = ("ckpt_path", "inception_ckpt", "interpolation")
 
 
-def check_method_options(options, argv):
+def check_method_options(options):
     """Raises a UserError for options that do nothing with the method, or with pictures that are there already."""
-    if options.eval.pictures_path:
+    settings = options.eval
+    if settings.pictures_path:
+        if settings.interpolation:  # a recipe's, too
+            raise UserError(f"option interpolation: found {settings.interpolation}, expected 0 with --pictures FOLDER")
         kept = ("content_path", "style_path", "output_path", "image_size", "pictures")
-        refuse_options(argv, ["eval", "network", "optimize"], kept, "does nothing with --pictures FOLDER")
+        refuse_options(options.given, ["eval", "network", "optimize"], kept, "does nothing with --pictures FOLDER")
     elif options.network.method == "optimize":
         idle = set(ONE_PICTURE) | set(TRAINED)
-        kept = set(vars(options.eval) | vars(options.optimize)) - idle
-        refuse_options(argv, ["eval", "optimize"], kept, "does nothing here with --method optimize")
+        kept = set(vars(settings) | vars(options.optimize)) - idle
+        refuse_options(options.given, ["eval", "optimize"], kept, "does nothing here with --method optimize")
     else:
-        refuse_options(argv, ["optimize"], (), "does nothing without --method optimize")
+        refuse_options(options.given, ["optimize"], (), "does nothing without --method optimize")
 
 
 def create_method(options, runtime):
@@ -133,10 +120,10 @@ def measure_method(options, folder, contents, styles):
 def main(argv):
     """Reads the options, evaluates, returns the exit code."""
     sections = ("eval", "network.method", "optimize", "loss", "runtime")
-    options = parse(argv, sections, "Stylises and measures every content with every style, or measures pictures.")
+    description = "Stylises and measures every content with every style, or measures pictures."
+    options = parse(argv, sections, description, topics={"optimize": ("optimize",)})
     settings = options.eval
-    check_settings(settings)
-    check_method_options(options, argv)
+    check_method_options(options)
     folder = check_folder(settings.output_path, "output_path")
     contents = list_images(settings.content_path, "content_path", folder)
     styles = list_images(settings.style_path, "style_path", folder)

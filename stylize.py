@@ -14,7 +14,6 @@ from src.stylize.engines import bundled_styles
 from src.stylize.pictures import (
     blend_rows,
     check_blend,
-    check_settings,
     measure_work,
     named_styles,
     names_styles,
@@ -71,10 +70,10 @@ def transfer(options, jobs, styles, weights):
 def optimize(options, jobs, styles, weights):
     """As `transfer`, each pastiche optimised."""
     from src.gatys.run import Outputs, optimize_file
-    from src.gatys.settings import check_settings as check_numbers
+    from src.gatys.settings import check_scales
 
     settings = options.optimize
-    check_numbers(settings, len(styles))
+    check_scales(settings, len(styles))
     outputs = Outputs(settings, len(jobs), options.stylize.overwrite)
     initial = read_image(settings.init_image) if settings.init_image else None
 
@@ -103,14 +102,14 @@ def main(argv):
             ("content", None, "photograph, or a folder of them"),
             ("style", "?", "style image; several with --styles instead"),
         ),
-        aliases={"output": ["-o"]},
+        topics={"optimize": ("optimize", "loss")},
     )
     settings, optimises = options.stylize, options.network.method == "optimize"
     if optimises:
-        refuse_options(argv, ["stylize"], SHARED, "is for a trained network, and does nothing with --method optimize")
+        why = "is for a trained network, and does nothing with --method optimize"
+        refuse_options(options.given, ["stylize"], SHARED, why)
     else:
-        refuse_options(argv, ["optimize", "loss"], (), "does nothing without --method optimize")
-    check_settings(settings.strength, settings.size, settings.tile)
+        refuse_options(options.given, ["optimize", "loss"], (), "does nothing without --method optimize")
     styles, weights = None, None
     if optimises or not names_styles(options.style, settings):
         styles, weights = image_styles(options.style, settings)

@@ -1,4 +1,4 @@
-"""Trains arbitrary style transfer. `python train.py --help` lists every option."""
+"""Trains arbitrary style transfer. `python train.py --help all` lists every option."""
 
 import sys
 

@@ -7,11 +7,10 @@ them. Each file is looked through for damage when it is first read, so the first
 The last line is what a loop in Python makes of the same files with PIL: open, resize, crop, flip, convert to float32.
 """
 
-import argparse
 import multiprocessing
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -21,7 +20,17 @@ from PIL import Image
 
 from src.config import parse
 from src.data.scan import scan_folder
-from src.errors import UserError, run_entry
+from src.errors import run_entry
+from src.options.option import Options, option
+
+
+@dataclass(frozen=True)
+class FeedingOptions(Options):
+    """What is measured."""
+
+    step_time: float = option(0.0, "seconds a training step takes, to compare with; 0 for no comparison", least=0)
+    steps: int = option(60, "batches to measure", least=1)
+    workers: list[int] = option([], "workers to try; empty for 1, 2, 4 and 8, as far as there are cores", least=1)
 
 
 def measure(images, steps, per_step) -> tuple[float, float]:
@@ -60,17 +69,8 @@ def measure_pil(data, count) -> float:
 def main(argv):
     """Prints the table."""
     cores = multiprocessing.cpu_count()
-    workers = sorted({min(count, cores) for count in (1, 2, 4, 8)})
-    options = argparse.ArgumentParser(add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
-    options.add_argument("--step_time", type=float, default=0.0, help="seconds a training step takes, to compare with")
-    options.add_argument("--steps", type=int, default=60, help="batches to measure (default: 60)")
-    options.add_argument("--workers", type=int, nargs="+", default=workers, help=f"workers to try (default: {workers})")
-    if {"-h", "--help"} & set(argv):
-        options.print_help()
-    own, rest = options.parse_known_args(argv)
-    data = parse(rest, ["data"], __doc__.splitlines()[0]).data
-    if own.steps < 1 or own.step_time < 0:
-        raise UserError(f"options steps and step_time: found {own.steps} and {own.step_time}, expected more than 0")
+    options = parse(argv, ["data"], __doc__.splitlines()[0], own=FeedingOptions)
+    own, data = options.own, options.data
 
     from src.data.dataset import PairedImages
 
@@ -87,7 +87,7 @@ def main(argv):
         "workers | first reading: images/s, CPU ms/image | later: images/s, CPU ms/image"
         + " | times consumed" * bool(consumed)
     )
-    for workers in own.workers:
+    for workers in own.workers or sorted({min(count, cores) for count in (1, 2, 4, 8)}):
         images = PairedImages(replace(data, num_parallel_workers=workers), seed=0)
         first, first_cpu = measure(images, own.steps, 2 * data.batch_size)
         later, later_cpu = measure(images, own.steps, 2 * data.batch_size)

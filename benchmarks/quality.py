@@ -20,8 +20,23 @@ from src.config import defaults, parse
 from src.data.images import list_images, read_at, write_image
 from src.errors import UserError, run_entry
 from src.files import atomic_write, check_folder
+from src.options.option import Options, PathText, option
 
 SHOWN = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class QualityOptions(Options):
+    """What is measured beside the model."""
+
+    teacher: PathText = option(
+        "",
+        "checkpoint measured beside ckpt_path (a statistics predictor reads the loss network); empty for none",
+    )
+    gatys_pairs: int = option(
+        25, "pairs whose pastiche is also optimised, spread over all of them", least=1, zero="for none"
+    )
+    gatys_steps: int = option(300, "steps of that optimisation", least=1)
 
 
 class Untouched:
@@ -88,7 +103,7 @@ def table(groups) -> str:
 
 def main(argv):
     """Reads the options, measures, writes the three files, returns the exit code."""
-    options = parse(argv, ("eval", "loss", "quality", "runtime"), __doc__.splitlines()[0])
+    options = parse(argv, ("eval", "loss", "runtime"), __doc__.splitlines()[0], own=QualityOptions)
     settings = options.eval
     if settings.image_size < 32:
         raise UserError(f"option image_size: found {settings.image_size}, expected 32 or more (256 in the model card)")
@@ -111,19 +126,19 @@ def main(argv):
         )
     stylizer = Stylizer(settings.ckpt_path, settings.inception_ckpt, options.loss, "mindspore")
     size = settings.image_size
-    few = sample(len(contents), len(styles), options.quality.gatys_pairs)
+    few = sample(len(contents), len(styles), options.own.gatys_pairs)
     groups = [("untouched content", measure("untouched content", Untouched(), contents, styles, metric, size))]
     ours = measure("model", stylizer, contents, styles, metric, size)
     groups.append(("model", ours))
-    if options.quality.teacher:
-        teacher = Stylizer(options.quality.teacher, "", options.loss, "mindspore")
+    if options.own.teacher:
+        teacher = Stylizer(options.own.teacher, "", options.loss, "mindspore")
         groups.append(("teacher", measure("teacher", teacher, contents, styles, metric, size)))
     if few:
         names = {(contents[i].name, styles[j].name) for i, j in few}
         groups.append(("model, same pairs as Gatys", [r for r in ours if (r["content"], r["style"]) in names]))
-        settings = dataclasses.replace(defaults()["optimize"], iterations=options.quality.gatys_steps)
+        settings = dataclasses.replace(defaults()["optimize"], iterations=options.own.gatys_steps)
         gatys = Gatys(options.loss, settings)
-        name = f"Gatys, {options.quality.gatys_steps} steps"
+        name = f"Gatys, {options.own.gatys_steps} steps"
         groups.append((name, measure(name, gatys, contents, styles, metric, size, few)))
 
     rows = [row for name, group in groups for row in group if row["method"] == name]

@@ -44,18 +44,26 @@ existing() {
     echo "$path"
 }
 
-# option_value NAME DEFAULT "$@": the last value that the options give to --NAME.
-option_value() {
-    local name="--$1" value="$2"
+# output_folder NAME DEFAULT "$@": the last value that the options give to --NAME, or to its other name, --output (which
+# before the name of an activation is the last one of the network: train.py --output tanh).
+output_folder() {
+    local name="--$1" folder="$2" value
     shift 2
     while [ "$#" -gt 0 ]; do
+        value=""
         case "$1" in
-            "$name") value="${2:-}" ;;
-            "$name="*) value="${1#*=}" ;;
+            "$name") folder="${2:-}" ;;
+            "$name="*) folder="${1#*=}" ;;
+            --output) value="${2:-}" ;;
+            --output=*) value="${1#*=}" ;;
+        esac
+        case "$value" in
+            "" | sigmoid | tanh | linear) ;;
+            *) folder="$value" ;;
         esac
         shift
     done
-    at_home "$value"
+    at_home "$folder"
 }
 
 # at_home PATH: the path, "~" at its beginning replaced by the home folder; the shell leaves it in quotes and after "=".
@@ -113,7 +121,7 @@ train_on_ranks() {
         shift
     done
     shift
-    output=$(option_value output_dir "$ROOT/output/train" "$@")
+    output=$(output_folder output_dir "$ROOT/output/train" "$@")
     run_logged --output_dir "$output/train.log" "${launch[@]}" --log_dir "$output/rank_logs" "$ROOT/train.py" \
         --device_target "$platform" --distributed true --content_path "$content" --style_path "$style" \
         --ckpt_path "$ckpt" --output_dir "$output" "$@"

@@ -17,7 +17,7 @@ def main(argv):
     """Reads two file names and two folders, writes the pair, returns the exit code."""
     arguments = parse(
         argv,
-        ("eval",),
+        ("eval.content_path", "eval.style_path"),
         "Eight-bit version of an exported pair, calibrated on pictures of yours.",
         positionals=[
             ("source", None, "NAME_transfer.onnx, from export.py --dynamic, with NAME_predictor.onnx beside it"),

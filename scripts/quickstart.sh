@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source "$ROOT/scripts/env.sh"
 
 make_environment quickstart requirements.txt
-output=$(option_value output_path "$ROOT/output/quickstart" "$@")
+output=$(output_folder output_path "$ROOT/output/quickstart" "$@")
 "$PYTHON" "$ROOT/eval.py" --content_path "$ROOT/dataset/test/content" --style_path "$ROOT/dataset/test/style" \
     --output_path "$output" "$@"
 "$PYTHON" "$ROOT/stylize.py" "$ROOT/dataset/test/content/cat.jpg" --styles swirling_night burning_sky washes stained_glass \

@@ -16,7 +16,7 @@ if [ -n "$5" ]; then
 fi
 ckpt=$(existing CKPT_PATH "$6" -f)
 shift 6
-output=$(option_value output_path "$ROOT/output/eval" "$@")
+output=$(output_folder output_path "$ROOT/output/eval" "$@")
 find_python
 
 run_logged --output_path "$output/eval.log" "$PYTHON" "$ROOT/eval.py" \

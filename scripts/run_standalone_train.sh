@@ -12,7 +12,7 @@ content=$(existing CONTENT_PATH "$3" -d)
 style=$(existing STYLE_PATH "$4")
 ckpt=$(existing CKPT_PATH "$5")
 shift 5
-output=$(option_value output_dir "$ROOT/output/train" "$@")
+output=$(output_folder output_dir "$ROOT/output/train" "$@")
 find_python
 # a rank table left in the environment would make this one of many
 unset RANK_TABLE_FILE RANK_ID RANK_SIZE

@@ -1,55 +1,43 @@
-"""default_config.yaml, the recipes and the dataclasses agree; every mistake is one line that names the option."""
+"""The options' fields, default_config.yaml and the recipes agree; every mistake is one line that names the option."""
 
-import typing
+import runpy
 
 import pytest
 import yaml
 
 from src import config, sections
 from src.errors import UserError
+from src.options.option import PathText
 
-DOCUMENTS = list(yaml.safe_load_all(config.DEFAULT_CONFIG.read_text(encoding="utf-8")))
 RECIPES = sorted((config.ROOT / "configs").glob("*.yaml"))
 
 
-def hints(section):
-    return typing.get_type_hints(sections.SECTIONS[section])
+def test_default_config_is_what_the_fields_say():
+    text = config.DEFAULT_CONFIG.read_text(encoding="utf-8")
+    render = runpy.run_path(str(config.ROOT / "scripts" / "write_default_config.py"))["render"]
+    assert text == render(), "run scripts/write_default_config.py after a change of options"
+    values = yaml.safe_load(text)
+    assert set(values) == set(sections.SECTIONS)
+    for section, kind in sections.SECTIONS.items():
+        fields = {name: option.value for name, option in kind.schema().items()}
+        assert values[section] == fields == config.to_dict(kind())
 
 
-def test_three_documents_hold_the_sections_of_the_dataclasses():
-    values, helps, choices = DOCUMENTS
-    assert set(values) == set(helps) == set(sections.SECTIONS)
-    assert set(choices) <= set(sections.SECTIONS)
-
-
-@pytest.mark.parametrize("section", sections.SECTIONS)
-def test_every_option_has_a_value_a_help_line_and_a_field(section):
-    values, helps, choices = DOCUMENTS
-    assert list(values[section]) == list(helps[section]) == list(hints(section))
-    for key, text in helps[section].items():
-        assert isinstance(text, str) and len(text) > 5, key
-    for key, allowed in choices.get(section, {}).items():
-        assert values[section][key] in allowed
-        assert len(set(allowed)) == len(allowed) > 1
-
-
-def test_option_names_mean_one_thing_a_command_line():
-    """Sections that an entry point takes together may not share a key."""
-    for together in (
-        ("network", "loss", "data", "train", "runtime"),
-        ("eval", "optimize", "loss", "runtime"),
-        ("stylize", "optimize", "loss", "runtime"),
-        ("export", "runtime"),
-    ):
-        keys = [*(key for section in together for key in hints(section) if key != "method"), "method"]
-        assert len(set(keys)) == len(keys)
-
-
-def test_defaults_build_every_section_with_the_yaml_values():
+def test_an_edited_default_config_holds(tmp_path, monkeypatch):
+    edited = tmp_path / "default_config.yaml"
+    monkeypatch.setattr(config, "DEFAULT_CONFIG", edited)
+    assert config.defaults()["train"].steps == 40000  # no such file: the fields' values
+    edited.write_text(f"train: {{steps: 7}}\neval:\n  output: {tmp_path}\n", encoding="utf-8")
     built = config.defaults()
-    assert set(built) == set(sections.SECTIONS)
-    for section, options in DOCUMENTS[0].items():
-        assert config.to_dict(built[section]) == options
+    assert built["train"].steps == config.parse([], ("train",), "test").train.steps == 7
+    assert built["data"].batch_size == 8
+    assert built["eval"].output_path == str(tmp_path)
+    # three documents, as in former versions
+    edited.write_text("train: {steps: 9}\n---\ntrain: {steps: how many}\n---\ntrain: {}\n", encoding="utf-8")
+    assert config.defaults()["train"].steps == 9
+    edited.write_text("train: {stepz: 9}\n", encoding="utf-8")
+    with pytest.raises(UserError, match="default_config.yaml, section train: unknown option 'stepz'"):
+        config.defaults()
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
@@ -85,7 +73,7 @@ def test_command_line_goes_over_recipe_over_defaults(tmp_path):
 )
 def test_normalize_losses_takes_a_word_beside_its_former_values(arguments, expected):
     assert config.parse(list(arguments), ("loss",), "test").loss.normalize_losses == expected
-    with pytest.raises(UserError, match="normalize_losses.*'both'.*true, false, balanced"):
+    with pytest.raises(UserError, match="normalize_losses.*'both'.*false, true, balanced"):
         config.parse(["--normalize_losses", "both"], ("loss",), "test")
 
 
@@ -137,34 +125,55 @@ def test_of_a_section_one_option_may_be_taken():
         config.parse(["--width", "0.5"], ("network.method",), "test")
 
 
-def test_options_without_effect_are_refused():
-    argv = ["photo.jpg", "--iterations", "3", "--tv_weight=2", "-o", "--sty"]
-    for section, key in (("optimize", "iterations"), ("loss", "tv_weight")):
-        with pytest.raises(UserError, match=f"option {key}: why"):
-            config.refuse_options(argv, [section], (), "why")
-        config.refuse_options(argv, [section], (key,), "why")
-    config.refuse_options(argv, ["stylize", "train"], (), "why")
-
-
 def test_lists_and_positionals():
     options = config.parse(
         ["photo.jpg", "--styles", "a.jpg", "b.jpg", "--style_weights", "0.7", "0.3", "-o", "out.png"],
         ("stylize",),
         "test",
         positionals=(("content", None, "picture"),),
-        aliases={"output": ["-o"]},
     )
     assert options.content == "photo.jpg" and options.stylize.output == "out.png"
     assert options.stylize.styles == ["a.jpg", "b.jpg"] and options.stylize.style_weights == [0.7, 0.3]
 
 
-def test_help_lists_every_option(capsys):
-    with pytest.raises(SystemExit) as caught:
-        config.parse(["--help"], tuple(sections.SECTIONS)[:5], "test")
-    text = capsys.readouterr().out
-    assert caught.value.code == 0
-    for section in tuple(sections.SECTIONS)[:5]:
-        assert all(f"--{key}" in text for key in hints(section))
+def test_a_recipe_takes_other_names_too(tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("train: {output: there, checkpoint: a.ckpt}\n", encoding="utf-8")
+    train = config.defaults(recipe)["train"]
+    assert (train.output_dir, train.init_ckpt) == ("there", "a.ckpt")
+
+
+def write_recipes(folder, **texts):
+    for name, text in texts.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return folder / f"{next(iter(texts))}.yaml"
+
+
+def test_a_recipe_starts_from_its_base(tmp_path):
+    (tmp_path / "below").mkdir()
+    write_recipes(tmp_path, first="train: {steps: 3, log_every: 4}\nloss: {style_taps: {relu1_1: 1, relu2_1: 1}}")
+    write_recipes(tmp_path / "below", second="base: ../first.yaml\ntrain: {steps: 5}")
+    last = write_recipes(
+        tmp_path / "below", last="train: {save_every: 6}\nloss: {style_taps: {relu3_1: 1}}\nbase: second.yaml"
+    )
+    built = config.defaults(last)
+    assert (built["train"].steps, built["train"].log_every, built["train"].save_every) == (5, 4, 6)
+    assert built["loss"].style_taps == {"relu3_1": 1.0}  # a value is replaced as a whole
+
+
+@pytest.mark.parametrize(
+    ("texts", "named"),
+    [
+        ({"a": "base: a.yaml"}, "a.yaml: base: a.yaml starts from this recipe"),
+        ({"a": "base: b.yaml", "b": "base: ./a.yaml"}, "b.yaml: base: ./a.yaml starts from this recipe"),
+        ({"a": "base: no.yaml"}, "a.yaml: base: no such file: .*no.yaml"),
+        ({"a": "base: [b.yaml]"}, "a.yaml: base: found .'b.yaml'."),
+        ({"a": "base: b.yaml", "b": "train: {stepz: 1}"}, "b.yaml, section train: unknown option 'stepz'"),
+    ],
+)
+def test_a_base_that_can_not_be_is_named(tmp_path, texts, named):
+    with pytest.raises(UserError, match=named):
+        config.defaults(write_recipes(tmp_path, **texts))
 
 
 @pytest.mark.parametrize(
@@ -204,6 +213,8 @@ def test_mistakes_on_the_command_line_are_one_line_naming_the_option(arguments, 
         ("network: {padding: mirror}", "padding"),
         ("just text", "recipe.yaml"),
         ("a: [1", "recipe.yaml"),
+        ("train: [steps, 3]", "section train"),
+        ("pack: {emphasis: 1.1}", "scripts/pack_checkpoint.py"),
         ("", "recipe.yaml"),
     ],
 )
@@ -231,12 +242,12 @@ NO_PATHS = {"stylize.style"}  # texts that are neither chosen from a list nor pa
 
 
 def text_options():
-    choices = DOCUMENTS[2]
+    kinds = (str, list[str], PathText, list[PathText])
     return [
-        (section, key, kind)
-        for section in sections.SECTIONS
-        for key, kind in hints(section).items()
-        if kind in (str, list[str], sections.PathText, list[sections.PathText]) and key not in choices.get(section, {})
+        (section, name, option.kind)
+        for section, options in sections.SECTIONS.items()
+        for name, option in options.schema().items()
+        if option.kind in kinds and not option.limits.choices
     ]
 
 
@@ -249,7 +260,7 @@ def test_every_text_is_a_choice_or_a_path():
 def test_paths_may_begin_at_home(tmp_path, monkeypatch, way):
     monkeypatch.setenv("HOME", str(tmp_path))
     for section in sections.SECTIONS:
-        lists = {key: kind != sections.PathText for name, key, kind in text_options() if name == section}
+        lists = {key: kind != PathText for name, key, kind in text_options() if name == section}
         kept = {key for name, key, kind in text_options() if name == section and kind in (str, list[str])}
         keys = lists.keys() - kept
         recipe = {section: {key: ["~/a b"] if lists[key] else "~/a b" for key in keys}}
@@ -276,7 +287,7 @@ def test_paths_may_begin_at_home(tmp_path, monkeypatch, way):
 )
 def test_a_switch_takes_no_picture_for_its_value(line, overwrite):
     positionals = [("content", None, "a file"), ("style", "?", "another")]
-    options = config.parse(line.split(), ["stylize"], "test", positionals, {"output": ["-o"]})
+    options = config.parse(line.split(), ["stylize"], "test", positionals)
     assert (options.content, options.style, options.stylize.output) == ("photo.jpg", "painting.jpg", "out.jpg")
     assert options.stylize.overwrite is overwrite
 

@@ -1,18 +1,17 @@
 """The READMEs name only options and files that exist, and say the same in both languages."""
 
 import re
-import typing
+import runpy
 from pathlib import Path
 
 import pytest
 
+from src.options.option import Options
 from src.sections import SECTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSLATIONS = [ROOT / "README.md", ROOT / "README_CN.md"]
 PAGES = [*TRANSLATIONS, ROOT / "dataset/README.md", ROOT / "pretrained_model/README.md"]
-# options of the published scripts, which the README names to say what replaces them
-PUBLISHED = {"platform", "run_distribute"}
 
 
 def text_of(page):
@@ -25,11 +24,19 @@ def commands(page):
     return [re.split(r" {2,}", line.strip())[0] for line in lines]
 
 
+def own_options():
+    """Options of a script or a benchmark alone."""
+    for path in [*(ROOT / "scripts").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
+        if "own=" in path.read_text(encoding="utf-8"):
+            found = runpy.run_path(str(path)).values()
+            yield from (kind for kind in found if kind is not Options and hasattr(kind, "schema"))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_option_named_exists(page):
-    known = {"help", "config_path"} | PUBLISHED
-    for kind in SECTIONS.values():
-        known |= set(typing.get_type_hints(kind))
+    known = {"help", "config_path"}
+    for kind in [*SECTIONS.values(), *own_options()]:
+        known |= {name for option in kind.schema().values() for name in option.names}
     assert set(re.findall(r"--([a-z]\w*)", text_of(page))) <= known
 
 

@@ -8,7 +8,6 @@ import re
 import mindspore as ms
 import numpy as np
 import pytest
-import yaml
 from tiny_runs import RUNTIME
 
 from src import config
@@ -17,6 +16,8 @@ from src.data import transforms
 from src.models.factory import create_loss_network, create_model
 from src.models.layers import BilinearConvolution, Convolution, UpsampledConvolution
 from src.models.style_prediction import CompactPredictor, StatisticsPredictor, StyleTable
+from src.options.recipes import overlay
+from src.sections import SECTIONS
 from src.training.build import build_step
 from src.training.muon import Muon
 from src.training.objectives import Distillation
@@ -77,11 +78,22 @@ TESTS = {
 }
 
 
+def recipe_options(recipe):
+    """{section.option: value} that a recipe sets, itself or through its base."""
+    values = {section: {} for section in SECTIONS}
+    overlay(values, SECTIONS, recipe)
+    return {f"{section}.{name}": value for section, options in values.items() for name, value in options.items()}
+
+
+def test_the_options_of_a_recipe_are_those_of_its_base_too(tmp_path):
+    (tmp_path / "base.yaml").write_text("train: {steps: 3, output: there}\n", encoding="utf-8")
+    (tmp_path / "recipe.yaml").write_text("base: base.yaml\ndata: {hue: 0.1}\n", encoding="utf-8")
+    expected = {"train.steps": 3, "train.output_dir": "there", "data.hue": 0.1}
+    assert recipe_options(tmp_path / "recipe.yaml") == expected
+
+
 def test_every_option_of_every_recipe_has_a_test():
-    used = set()
-    for recipe in (config.ROOT / "configs").glob("*.yaml"):
-        sections = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-        used |= {f"{section}.{option}" for section, options in sections.items() for option in options}
+    used = {name for recipe in (config.ROOT / "configs").glob("*.yaml") for name in recipe_options(recipe)}
     assert used - set(TESTS) == set()
     text = "\n".join(path.read_text(encoding="utf-8") for path in (config.ROOT / "tests").glob("test_*.py"))
     assert set(TESTS.values()) - set(re.findall(r"^def (test_\w+)", text, flags=re.MULTILINE)) == set()

@@ -200,6 +200,16 @@ def test_eval_passes_the_inception_argument_on(base, stub, tmp_path):
     assert values(called, "--device_target") == ["CPU"] and values(called, "--device_id") == ["1"]
 
 
+@pytest.mark.parametrize("script", ["run_standalone_train.sh", "run_eval.sh"])
+def test_the_log_lies_in_the_folder_that_output_names(script, base, stub, tmp_path):
+    options = ("--output", tmp_path / "first", "--output", tmp_path / "out")
+    options += ("--output", "tanh") if script == "run_standalone_train.sh" else ()  # the last activation, as before
+    process, called = stub(script, *positional(script, base).values(), *options)
+    assert process.returncode == 0, process.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.suffix == ".log"]
+    assert not (tmp_path / "first").exists() and values(called, output_option(script)) == [f"{tmp_path}/out"]
+
+
 def test_eval_takes_an_empty_inception_argument(base, stub, tmp_path):
     arguments = {**positional("run_eval.sh", base), "INCEPTION_CKPT": ""}
     process, called = stub("run_eval.sh", *arguments.values(), "--output_path", tmp_path)

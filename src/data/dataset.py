@@ -323,20 +323,8 @@ class _Positions:
 
 
 def _check_options(data):
-    if data.style_crops < 0:
-        raise UserError(f"option style_crops: found {data.style_crops}, expected crops a style, or 0")
-    if data.style_size < 0:
-        raise UserError(f"option style_size: found {data.style_size}, expected pixels, or 0 for image_size")
-    for name in ("image_size", "batch_size", "num_parallel_workers", "prefetch", "min_side"):
-        if getattr(data, name) < 1:
-            raise UserError(f"option {name}: found {getattr(data, name)}, expected 1 or more")
-    if data.content_resize < 1:
-        raise UserError(f"option content_resize: found {data.content_resize}, expected 1 or more")
-    if not 1 <= data.style_resize_min <= data.style_resize_max:
+    if data.style_resize_min > data.style_resize_max:
         raise UserError(
             f"option style_resize_min: found {data.style_resize_min} with style_resize_max {data.style_resize_max}, "
-            "expected 1 <= style_resize_min <= style_resize_max"
+            "expected style_resize_min <= style_resize_max"
         )
-    for name, largest in (("brightness", 1), ("saturation", 1), ("hue", 0.5)):
-        if not 0 <= getattr(data, name) <= largest:
-            raise UserError(f"option {name}: found {getattr(data, name)}, expected 0 to {largest}")

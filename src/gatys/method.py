@@ -11,7 +11,7 @@ from src.data.images import resize_short_side, resize_to, resize_width, to_image
 from src.errors import UserError
 from src.gatys.objective import PasticheLoss
 from src.gatys.optimizers import OPTIMIZERS
-from src.gatys.settings import SMALLEST_SIDE, check_settings, check_size, plan_levels, weighted_loss
+from src.gatys.settings import SMALLEST_SIDE, check_scales, check_size, plan_levels, weighted_loss
 from src.losses import Targets
 from src.models.factory import create_loss_network
 from src.runtime import apply_precision
@@ -55,7 +55,7 @@ class Gatys:
     """
 
     def __init__(self, loss, settings, search_dir="", blend=(1.0,), precision="float32", seed=1):
-        check_settings(settings, len(blend))
+        check_scales(settings, len(blend))
         if precision != "float32" and settings.optimizer == "lbfgs":
             raise UserError(f"option precision: found {precision}, but lbfgs needs float32; use --optimizer adam")
         self.loss, self.settings, self.seed = weighted_loss(loss, settings), settings, seed

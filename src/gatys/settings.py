@@ -1,43 +1,19 @@
 """What the options of the optimisation mean: weights of the losses, sizes of the levels, mistakes in them."""
 
 import dataclasses
-import math
 
 from src.data.images import read_image, resize_short_side, resize_width
 from src.errors import UserError
 
 # Sixteen times smaller, the deepest layers still need two pixels to reflect.
 SMALLEST_SIDE = 32
-WHOLE_NUMBERS = {"iterations": 1, "history": 1, "print_iterations": 1}
-WHOLE_NUMBERS |= dict.fromkeys(("image_width", "coarse_iterations", "checkpoint_iterations"), 0)
 
 
-def check_settings(settings, styles=1):
-    """Raises a UserError for numbers that make no optimisation; `settings`: `src.sections.OptimizeConfig`."""
-    for name, least in WHOLE_NUMBERS.items():
-        if getattr(settings, name) < least:
-            raise UserError(f"option {name}: found {getattr(settings, name)}, expected {least} or more")
-    for name in ("learning_rate", "epsilon", "loss_scale", "style_layer_weight_exp"):
-        _within(settings, name, 0, math.inf)
-        if not getattr(settings, name):
-            raise UserError(f"option {name}: found 0, expected more than 0")
-    for name in ("beta1", "beta2"):
-        _within(settings, name, 0, math.nextafter(1, 0))
-    for name in ("content_weight_blend", "init_noise_blend"):
-        _within(settings, name, 0, 1)
-    if len(settings.style_scale) not in (1, styles) or not all(0.05 <= s <= 20 for s in settings.style_scale):
-        raise UserError(
-            f"option style_scale: found {settings.style_scale}, expected one number from 0.05 to 20, or one a style"
-        )
-    if any(width < SMALLEST_SIDE for width in (*settings.coarse_widths, settings.image_width or SMALLEST_SIDE)):
-        raise UserError(f"options image_width and coarse_widths: expected {SMALLEST_SIDE} pixels or more")
-
-
-def _within(settings, name, least, most):
-    value = getattr(settings, name)
-    if not least <= value <= most or math.isinf(value):
-        bounds = f"{least} or more" if math.isinf(most) else f"{least} to {most:.3g}"
-        raise UserError(f"option {name}: found {value}, expected {bounds}")
+def check_scales(settings, styles=1):
+    """Raises a UserError unless `OptimizeConfig.style_scale` has one number, or one for each of so many styles."""
+    if len(settings.style_scale) not in (1, styles):
+        found = f"{len(settings.style_scale)} numbers for {styles} style{'s' * (styles != 1)}"
+        raise UserError(f"option style_scale: found {found}, expected one number, or one a style")
 
 
 def weighted_loss(loss, settings):

@@ -13,11 +13,8 @@ from src.files import check_folder, refuse_inputs
 from src.stylize.fastest import Work
 from src.stylize.named import blend_weights
 from src.stylize.report import sheet
-from src.stylize.tiles import check_tile
 
-STRONGEST = 1.5
 SAMPLED = 9
-MOST_STEPS = 16
 
 
 @dataclass(frozen=True)
@@ -177,22 +174,11 @@ def check_blend(steps, styles, weights):
     """Raises a UserError unless so many steps between these styles make a strip or a square."""
     if not steps:
         return
-    if not 2 <= steps <= MOST_STEPS:
-        raise UserError(f"option blend_steps: found {steps}, expected 2 to {MOST_STEPS}, or 0 for one blend")
     if len(styles) not in (2, 4):
         found = f"option blend_steps: found {len(styles)} style{'s' * (len(styles) != 1)}"
         raise UserError(f"{found}, expected 2 for a strip or 4 for a square (--styles)")
     if weights:
         raise UserError("option blend_steps: makes its own weights; leave --style_weights out")
-
-
-def check_settings(strength, size, tile=0):
-    """Raises a UserError for a strength, a size or a side of tiles that makes no picture."""
-    if not 0 <= strength <= STRONGEST:
-        raise UserError(f"option strength: found {strength}, expected a number from 0 to {STRONGEST}")
-    if size < 0:
-        raise UserError(f"option size: found {size}, expected pixels, or 0 for the content's own size")
-    check_tile(tile)
 
 
 def measure_work(jobs, size=0) -> Work:

@@ -6,11 +6,12 @@ from PIL import Image
 from src.config import defaults
 from src.data.images import resize_short_side, resize_to, to_image, to_network
 from src.errors import UserError
+from src.sections import StylizeConfig
 from src.stylize.engines import PACKAGES, choose_engine, open_networks
 from src.stylize.flat import background_input, find_background, paint_constant
 from src.stylize.named import blend_weights
 from src.stylize.padding import pad_image
-from src.stylize.tiles import LEAST_REDUCED, LIMITS, check_tile, fitting_pixels, stylize_tiled
+from src.stylize.tiles import LEAST_REDUCED, LIMITS, fitting_pixels, stylize_tiled
 
 # What the style prediction network sees of a style: its short side in pixels, and how much longer the other may be.
 # Magenta embeds styles at 256 as well; an embedding then does not depend on the resolution of the style's file.
@@ -62,7 +63,7 @@ class Stylizer:
     """
 
     def __init__(self, checkpoint="", inception_ckpt="", loss=None, engine="auto", runtime=None, networks=None, tile=0):
-        check_tile(tile)
+        StylizeConfig.schema()["tile"].accept(tile)
         self.networks = networks or open_networks(engine, checkpoint, inception_ckpt, loss, runtime)
         self.embedding_dim, self.tile = self.networks.embedding_dim, tile
         self.styles = self.networks.styles

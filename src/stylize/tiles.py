@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from src.data.images import to_image, to_network
-from src.errors import UserError
 
 # How far a pixel of the pastiche sees: 4 (9x9) + 1 + 2 + 10 * 4 (3x3 convolutions at a quarter of the size) + 2 + 1 + 4
 # on the way back, and 2 that the enlargements round away
@@ -69,15 +68,6 @@ class Span:
     def inner(self) -> slice:
         """What is kept, counted from the start of the tile."""
         return slice(self.kept.start - self.seen.start, self.kept.stop - self.seen.start)
-
-
-def check_tile(side):
-    """Raises a UserError for an option tile that is neither 0 nor the side of a tile."""
-    if side and (side < SMALLEST_TILE or side % ALIGNMENT):
-        raise UserError(
-            f"option tile: found {side}, expected a multiple of {ALIGNMENT} from {SMALLEST_TILE} up, pixels, or 0 to "
-            "choose by the content's size and the free memory"
-        )
 
 
 def free_memory() -> float:

@@ -10,6 +10,7 @@ from src.data.dataset import PairedImages
 from src.errors import UserError
 from src.files import check_folder
 from src.lock import only_run_in
+from src.sections import SECTIONS
 from src.signals import Interrupt, status
 from src.training.build import (
     build_model,
@@ -46,7 +47,6 @@ def train(options, runtime) -> int:
         UserError: folders, weights or options that can't be used, among them an output folder that another run uses;
             NaN or Inf in step after step.
     """
-    _check_settings(options.train)
     if options.train.format == "modelzoo":
         check_published(options.network)
     output = Path(options.train.output_dir).expanduser()
@@ -94,7 +94,8 @@ def _train(options, runtime, output):
     }
     if runtime.is_main:
         output.mkdir(parents=True, exist_ok=True)
-        (output / "options.yaml").write_text(yaml.safe_dump({n: to_dict(o) for n, o in vars(options).items()}))
+        sections = {name: to_dict(section) for name, section in vars(options).items() if name in SECTIONS}
+        (output / "options.yaml").write_text(yaml.safe_dump(sections))
         log = LossLog(output / "losses.csv", objective.names, start, setting.steps, setting.summary)
         preview = Preview(model, *images.all_files(), options.data.image_size)
 
@@ -144,16 +145,6 @@ def _train(options, runtime, output):
         log.curves(output / "losses.png")
         logger.info("done: %s", checkpoints.model_file(step))
     return 0
-
-
-def _check_settings(setting):
-    for name in ("steps", "log_every", "image_every", "save_every", "keep_checkpoints"):
-        if getattr(setting, name) < 1:
-            raise UserError(f"option {name}: found {getattr(setting, name)}, expected 1 or more")
-    if setting.learning_rate <= 0:
-        raise UserError(f"option learning_rate: found {setting.learning_rate}, expected more than 0")
-    if not 0 <= setting.ema_decay < 1:
-        raise UserError(f"option ema_decay: found {setting.ema_decay}, expected 0 or more, and less than 1")
 
 
 def _data_identity(images, runtime, options):

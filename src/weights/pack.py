@@ -15,14 +15,13 @@ from src.weights.load import load_model
 from src.weights.native import load_into, read_checkpoint, save_checkpoint, to_arrays
 
 FOLDERS = ("_path", "_dir", "_ckpt", "distill_from")
-LARGEST_EMPHASIS = 1.5
 
 
 def pack(source, target, settings) -> Path:
     """Writes the checkpoint `source` anew as `target`.
 
     Args:
-        settings: `src.sections.PackConfig`.
+        settings: `transfer_from`, `emphasis`, `style_path`, see scripts/pack_checkpoint.py.
 
     Returns:
         the target.
@@ -56,8 +55,6 @@ def emphasise(model, factor, style_path):
         raise UserError(
             f"option emphasis: found {factor}, expected 1: a {type(predictor).__name__} has no layer to scale"
         )
-    if not 1 / LARGEST_EMPHASIS <= factor <= LARGEST_EMPHASIS:
-        raise UserError(f"option emphasis: found {factor}, expected {1 / LARGEST_EMPHASIS:.2f} to {LARGEST_EMPHASIS}")
     files = list_images(style_path, "style_path")
     stylizer = Stylizer(networks=MindSporeNetworks(model))
     mean = np.mean([stylizer.embed(read_image(path)) for path in files], axis=0)

@@ -1,0 +1,1 @@
+"""Every option, once: a field of a frozen dataclass with its value, its help and what is allowed."""

@@ -1,0 +1,218 @@
+"""What an option is: one line of a frozen dataclass that holds its value, its help and what is allowed.
+
+    @dataclass(frozen=True)
+    class DataConfig(Options):
+        image_size: int = option(256, "side of the square training crops, pixels", least=1)
+
+The type, the range and the choices are checked whenever such a dataclass is made: from a YAML file, from the command
+line's text, or in Python.
+"""
+
+import copy
+import dataclasses
+import functools
+import math
+import os
+import types
+import typing
+
+from src.errors import UserError
+
+SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+# the name of a file or a folder: "~" at its beginning means the user's home
+PathText = typing.NewType("PathText", str)
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What `option` says of an option beside its value.
+
+    Attributes:
+        help: one line.
+        choices: the values that are allowed; empty when the type and the numbers below are all that is asked.
+        least, most: bounds that are allowed themselves; of a list or a dict they hold for each number in it.
+        above, below: bounds that are not.
+        multiple: the number is a multiple of this.
+        zero: what 0 means, where 0 is allowed beside the numbers within the bounds ("or 0 ...").
+        aliases: other names, for command lines and recipes; with "-" before it a short one, for command lines.
+        common: whether the first page of a program's --help shows it.
+    """
+
+    help: str
+    choices: tuple = ()
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    below: float | None = None
+    multiple: int = 1
+    zero: str = ""
+    aliases: tuple = ()
+    common: bool = False
+
+    def allowed(self) -> str:
+        """The range or the choices in words, empty when everything of the type is allowed."""
+        if self.choices:
+            return f"one of {', '.join(map(spell, self.choices))}"
+        if self.multiple > 1:
+            text = f"a multiple of {self.multiple} from {self.least} up"
+        elif self.most is not None:
+            text = f"{self.least} to {self.most}"
+        elif self.below is not None:
+            text = f"{self.least} or more, and less than {self.below}"
+        elif self.above is not None:
+            text = f"more than {self.above}"
+        else:
+            text = "" if self.least is None else f"{self.least} or more"
+        return text + f", or 0 {self.zero}" * bool(self.zero)
+
+    def admits(self, number) -> bool:
+        """Whether a number is finite and within the bounds."""
+        if not math.isfinite(number):
+            return False
+        return bool(self.zero and number == 0) or (
+            (self.least is None or number >= self.least)
+            and (self.most is None or number <= self.most)
+            and (self.above is None or number > self.above)
+            and (self.below is None or number < self.below)
+            and (self.multiple == 1 or number % self.multiple == 0)
+        )
+
+
+def option(value, text, **limits):
+    """A field of an `Options`: its value where nobody gives one, its help, and `Limits`."""
+    metadata = {"limits": Limits(text, **limits)}
+    if isinstance(value, list | dict):
+        return dataclasses.field(default_factory=lambda: copy.copy(value), metadata=metadata)
+    return dataclasses.field(default=value, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """An option as the programs see it: `name`, `kind` (its type), `value` (where nobody gives one) and `limits`."""
+
+    name: str
+    kind: typing.Any
+    value: typing.Any
+    limits: Limits
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name and its aliases."""
+        return self.name, *self.limits.aliases
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the option may stand on a command line without a value."""
+        return bool in (self.kind, *typing.get_args(self.kind))
+
+    @property
+    def is_list(self) -> bool:
+        """Whether several values may follow the option on a command line."""
+        return list in map(typing.get_origin, (self.kind, *typing.get_args(self.kind)))
+
+    def accept(self, value):
+        """The value in the option's type.
+
+        Raises:
+            UserError: another type, a value that is not among the choices, or a number out of range.
+        """
+        value = _convert(value, self.kind, self.name)
+        limits = self.limits
+        if limits.choices:
+            fits = any(type(value) is type(choice) and value == choice for choice in limits.choices)
+        else:
+            parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+            fits = all(limits.admits(part) for part in parts if isinstance(part, int | float))
+        if not fits:
+            each = "each " if isinstance(value, dict | list) else ""
+            expected = limits.allowed() or "a finite number"
+            raise UserError(f"option {self.name}: found {_shown(value)}, expected {each}{expected}")
+        return value
+
+    def accepts(self, value) -> bool:
+        """Whether `accept` takes the value."""
+        try:
+            self.accept(value)
+        except UserError:
+            return False
+        return True
+
+
+class Options:
+    """Base of the frozen dataclasses whose fields are options."""
+
+    def __post_init__(self):
+        for entry in self.schema().values():
+            object.__setattr__(self, entry.name, entry.accept(getattr(self, entry.name)))
+
+    @classmethod
+    @functools.cache
+    def schema(cls) -> dict[str, Option]:
+        """The options by name, in the order of the fields."""
+        kinds = typing.get_type_hints(cls)
+        return {
+            field.name: Option(field.name, kinds[field.name], _default(field), field.metadata["limits"])
+            for field in dataclasses.fields(cls)
+        }
+
+    @classmethod
+    def find(cls, name) -> Option | None:
+        """The option that has this name, or this alias."""
+        return next((entry for entry in cls.schema().values() if name in entry.names), None)
+
+
+def spell(value) -> str:
+    """A value as YAML and the command line have it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _shown(value):
+    return repr(value) if isinstance(value, str) else value
+
+
+def _default(field):
+    return field.default_factory() if field.default is dataclasses.MISSING else field.default
+
+
+def _convert(value, kind, where):
+    """A YAML value, a command line's text or a Python value in the type of a field."""
+    origin, parts = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return _convert_either(value, parts, where)
+    try:
+        if origin is dict:
+            if isinstance(value, str):
+                value = dict(part.split("=", 1) for part in value.replace(" ", "").split(",") if part)
+            return {str(k): _convert(v, parts[1], f"{where}.{k}") for k, v in value.items()}
+        if origin is list:
+            if not isinstance(value, list):
+                raise ValueError
+            return [_convert(v, parts[0], where) for v in value]
+        if kind is bool:
+            return value if isinstance(value, bool) else SWITCH[str(value).lower()]
+        if kind in (str, PathText):
+            if not isinstance(value, str):
+                raise ValueError
+            return os.path.expanduser(value) if kind is PathText else value
+        if isinstance(value, bool):
+            raise ValueError
+        if kind is int and float(value) != int(float(value)):
+            raise ValueError
+        return kind(float(value)) if kind is int else kind(value)
+    except UserError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", PathText: "a path"}
+        expected = words.get(kind) or ("name=number,name=number" if origin is dict else str(kind))
+        raise UserError(f"option {where}: found {value!r}, expected {expected}") from None
+
+
+def _convert_either(value, kinds, where):
+    """Of `bool | str` and `list | dict`, the kind that the value, or the command line's text, looks like."""
+    if bool in kinds:
+        switch = isinstance(value, bool) or str(value).lower() in SWITCH
+        return _convert(value, bool if switch else next(kind for kind in kinds if kind is not bool), where)
+    if isinstance(value, list) and any("=" in str(item) for item in value):
+        value = ",".join(map(str, value))
+    found = list if isinstance(value, list) else dict
+    return _convert(value, next(kind for kind in kinds if typing.get_origin(kind) is found), where)
