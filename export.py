@@ -1,7 +1,12 @@
-"""Exports a model, or one of its two networks, for other engines, and checks the file against the network.
+"""Exports a model, or a part of it, for other engines, and compares the file's output with the network's.
 
 python export.py --ckpt_path F --file_format MINDIR|AIR|ONNX --file_name P [--height H --width W | --dynamic]
-    [--parts fused|predictor|transfer]
+    [--parts fused|predictor|transfer|tiles]
+
+--parts fused       content and style (or style weights) to pastiche, one graph
+--parts predictor   style image (or style weights) to style embedding
+--parts transfer    content and style embedding to pastiche
+--parts tiles       what stylize.py needs to process large pictures in tiles (ONNX with --dynamic only)
 """
 
 import sys

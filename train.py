@@ -1,4 +1,13 @@
-"""Trains arbitrary style transfer. `python train.py --help all` lists every option."""
+"""Trains a style transfer network: for arbitrary styles, for N styles, or for a single style (--method).
+
+python train.py --content_path PHOTOS --style_path STYLES --ckpt_path WEIGHTS --output_dir D [--config_path RECIPE]
+
+--method arbitrary      Ghiasi et al. 2017, the default (configs/modelzoo.yaml, compact.yaml, compact_distil.yaml)
+--method n_styles       Dumoulin et al. 2016 (configs/n_styles.yaml)
+--method single_style   Johnson et al. 2016 (configs/single_style.yaml)
+
+The method of Gatys et al. trains nothing, see stylize.py. `python train.py --help all` lists every option.
+"""
 
 import sys
 
@@ -7,7 +16,9 @@ from src.errors import run_entry
 
 
 def main(argv):
-    options = parse(argv, ("network", "loss", "data", "train", "runtime"), __doc__)
+    """Reads the options, trains, returns the exit code."""
+    sections = ("network", "loss", "data", "train", "runtime")
+    options = parse(argv, sections, "Trains a style transfer network for arbitrary styles, N styles or a single style.")
     from src.runtime import finish, setup
     from src.training.log import setup_logging
 

@@ -1,6 +1,6 @@
 """The published MindSpore port's evaluation and training step, rebuilt from its description, to compare with.
 
-Its code does not run on today's MindSpore; what it does is known (README.md, "Differences"): Inception-v3 embeds the
+Its code does not run on today's MindSpore; what it does is known (docs/published-port.md): Inception-v3 embeds the
 style anew for every picture, norms are written out as means and products, enlargement is `ops.ResizeBilinear`, four
 copies of VGG-16, each from the image to one feature layer, see content, style and pastiche (twelve passes), and the
 training cell runs the network forward for the loss and once more for the gradients. Weights are this project's.

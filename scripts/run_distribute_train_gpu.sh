@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains on all GPUs of this machine, one process a GPU:
 #   bash scripts/run_distribute_train_gpu.sh CONTENT_PATH STYLE_PATH CKPT_PATH [--option value ...]
-# DEVICE_NUM=4 before it takes the first four. Needs a MindSpore GPU build (up to 2.6).
+# DEVICE_NUM=4 before the command takes the first four. Needs a MindSpore with a GPU plug-in (docs/differences.md).
 # Everything after goes to train.py. Checkpoints, train.log and rank_logs/: output/train, or --output_dir.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

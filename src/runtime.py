@@ -83,7 +83,8 @@ def _choose_device(target, device_id) -> str:
     if target not in have:
         version = ".".join(map(str, mindspore_version()))
         ways = {
-            "GPU": "official wheels have a GPU part up to 2.2 only; a MindSpore built from source with '-e GPU' has it",
+            "GPU": "it needs an NVIDIA driver and a MindSpore GPU plug-in that loads: the wheel of 2.8.0 for Linux has "
+            "two, for CUDA 11.1 and 11.6 with cuDNN 8; or build MindSpore from source with '-e GPU'",
             "Ascend": "it needs an Ascend driver and CANN on this machine ('npu-smi info' must list the card)",
         }
         raise UserError(

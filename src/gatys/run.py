@@ -187,7 +187,9 @@ def optimize_file(method, job, styles, initial, outputs, size=0, progress=None):
         number, last = iteration.number, iteration.number == iteration.total
         report = last or number % settings.print_iterations == 0
         save = outputs.checkpoints and (last or number % settings.checkpoint_iterations == 0)
-        if log and (report or save):  # a resumed run drops rows after its checkpoint, but has none before it to add
+        # Rows are written together with each checkpoint picture: a resumed run can drop rows after its checkpoint, but
+        # it cannot restore missing rows before it.
+        if log and (report or save):
             log.write(number - len(rows) + 1, [settings.learning_rate] * len(rows), rows)
             rows = []
         if report and progress:

@@ -89,10 +89,16 @@ class StatisticsEmbedding(nn.Cell):
 class CompactPredictor(StatisticsEmbedding):
     """Embeds from pixels with few weights and no pretrained ones (5 MB).
 
-    Five stages of 3x3 convolutions, a stride of 2 before all but the first. A linear layer translates their
-    standardised statistics to those that the distilled VGG-19 has at relu1_1 .. relu5_1, or to whatever else serves
-    when nothing teaches it those; a small network beside it, which begins as nothing, adds what isn't linear. No
-    normalisation of the feature maps: it would remove the very statistics.
+    Five stages of 3x3 convolutions; each stage but the first begins with a stride of 2. Two branches read the
+    standardised channel statistics of the stages, and their outputs are added:
+
+        translate                one dense layer, the linear part
+        refine_hidden, refine    a dense layer with ReLU, then one whose weights start at zero, so that training starts
+                                 from the linear part alone
+
+    With a hint (see `src.training.objectives.Distillation`) the sum is taught to be the distilled VGG-19's statistics
+    at relu1_1 .. relu5_1; without a hint its meaning is free. The feature maps are not normalised, because
+    normalisation would remove the statistics that are to be read.
     """
 
     CHANNELS = DISTILLED_CHANNELS

@@ -39,10 +39,13 @@ class Stylization(nn.Cell):
         self.takes_style_targets, self.kept = False, ""
 
     def remember(self, grams):
-        """Compares from now on with the Gram matrices of a table's styles rather than with those of a step's crops.
+        """Fixes the style targets: Gram matrices of whole style images, computed once before training.
+
+        Without this call, `targets` computes the Gram matrices of the style crops of each step. Only for a model with
+        a table of styles, whose style images are known beforehand.
 
         Args:
-            grams: an array (styles, C, C) a style tap.
+            grams: for each style layer the Gram matrices of all styles, float32 (styles, C, C).
         """
         rows = enumerate(grams)
         self.grams = ParameterTuple(Parameter(table, name=f"grams{i}", requires_grad=False) for i, table in rows)
