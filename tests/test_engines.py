@@ -1,5 +1,7 @@
 """The engines beside MindSpore: which is taken, that they agree with it, and that they start without it."""
 
+import importlib.util
+import os
 import subprocess
 import sys
 
@@ -138,3 +140,11 @@ def test_stylize_runs_on_onnx_runtime_without_mindspore(root, tmp_path, exported
     done = subprocess.run([*command, *options], cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.png").is_file()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
+def test_openvino_leaves_nothing_in_the_home_folder(root, tmp_path):
+    code = "from src.stylize.engines import open_networks; open_networks('openvino')"
+    environment = {**os.environ, "HOME": str(tmp_path), "CI": ""}
+    subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, check=True)
+    assert not list(tmp_path.iterdir())

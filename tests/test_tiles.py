@@ -201,20 +201,19 @@ def test_what_is_stylised_whole_without_mindspore(engine, gigabytes, width, pixe
 @pytest.mark.parametrize(
     "machine, limit, used, expected",
     [
-        ("MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "max", "77", 5_120_000),
-        ("MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "4000000", "1100000", 3_000_000),
-        ("MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "4000000", "4200000", 0),
-        ("MemTotal: 9 kB\nMemAvailable:    5000 kB\n", "9000000", "1000000", 5_120_000),
-        ("MemTotal: 9 kB\n", "4000000", "1100000", 3_000_000),
-        (None, None, None, float("inf")),
+        (5_120_000, "max", "1100000", 5_120_000),
+        (5_120_000, "4000000", "1100000", 3_000_000),
+        (5_120_000, "4000000", "4200000", 0),
+        (5_120_000, "9000000", "1000000", 5_120_000),
+        (5_120_000, None, None, 5_120_000),
     ],
 )
 def test_free_memory_is_the_machines_or_the_containers(machine, limit, used, expected, tmp_path, monkeypatch):
     stat = "active_file 7\ninactive_file 100000\n"
-    for name, text in (("machine", machine), ("limit", limit), ("used", used), ("memory.stat", stat)):
+    for name, text in (("limit", limit), ("used", used), ("memory.stat", stat)):
         if text is not None:
             (tmp_path / name).write_text(text)
-    monkeypatch.setattr(tiles, "MEMORY", tmp_path / "machine")
+    monkeypatch.setattr(tiles.psutil, "virtual_memory", lambda: SimpleNamespace(available=machine))
     for files in (0, 1):
         groups = [(tmp_path / "none", tmp_path / "none")] * 2
         groups[files] = (tmp_path / "limit", tmp_path / "used")

@@ -109,17 +109,21 @@ def _write(source, path, pairs):
         def get_next(self):
             return next(self.rows, None)
 
-    logging.getLogger().addFilter(_is_no_advice)
-    quantize_static(
-        model,
-        path,
-        Pairs(),
-        quant_format=QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        nodes_to_quantize=nodes,
-    )
+    logger = logging.getLogger()
+    logger.addFilter(_is_no_advice)
+    try:
+        quantize_static(
+            model,
+            path,
+            Pairs(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_quantize=nodes,
+        )
+    finally:
+        logger.removeFilter(_is_no_advice)
 
 
 def _is_no_advice(record):

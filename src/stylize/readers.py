@@ -64,6 +64,17 @@ def _numbers(shape) -> tuple:
     return tuple(side if isinstance(side, int) else None for side in shape)
 
 
+def _openvino_without_telemetry():
+    """The package openvino. With its telemetry, importing openvino writes an id for analytics into the home folder.
+
+    OpenVINO does without where the package openvino_telemetry can't be imported, which None in its place brings about.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)
+    import openvino
+
+    return openvino
+
+
 def open_openvino(files, precision="float32") -> ExportedNetworks:
     """ONNX files run by OpenVINO on the CPU.
 
@@ -74,8 +85,7 @@ def open_openvino(files, precision="float32") -> ExportedNetworks:
     Raises:
         UserError: see `assemble`.
     """
-    import openvino
-
+    openvino = _openvino_without_telemetry()
     core = openvino.Core()
     hint = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}[precision]
     settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}

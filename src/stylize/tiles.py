@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from src.data.images import to_image, to_network
 
@@ -20,7 +21,6 @@ SMALLEST_TILE = 2 * MARGIN + 16
 CROP = 512
 # The statistics of crops of so many pixels are taken together
 MOST_COLLECTED = 2_200_000
-MEMORY = Path("/proc/meminfo")
 # limit and use of a container's memory, as both versions of Linux' control groups have them
 GROUPS = Path("/sys/fs/cgroup")
 CONTAINERS = (
@@ -71,19 +71,8 @@ class Span:
 
 
 def free_memory() -> float:
-    """Bytes that this program may still take: of the machine's memory, and of its container's where that has a limit.
-
-    Infinite where the system doesn't say (Linux does, in files).
-    """
-    return min(_machine_memory(), *(_container_memory(*files) for files in CONTAINERS))
-
-
-def _machine_memory():
-    try:
-        sizes = dict(line.split(":") for line in MEMORY.read_text(encoding="ascii").splitlines())
-        return 1024 * int(sizes["MemAvailable"].split()[0])
-    except (OSError, ValueError, KeyError, IndexError):
-        return float("inf")
+    """Bytes that this program may still take: the machine's, or its container's where that has a limit."""
+    return min(psutil.virtual_memory().available, *(_container_memory(*files) for files in CONTAINERS))
 
 
 def _container_memory(limit, used):
