@@ -124,15 +124,22 @@ class CompactPredictor(nn.Module):
         self.hidden = nn.Linear(count, 256)
         self.dense = nn.Linear(256, network.embedding_dim)
 
-    def forward(self, style):
+    def statistics(self, style):
+        """Standardised statistics (N, 736), as a loss network would have them, of style images (N, 3, H, W)."""
         x, rows = style * 2 - 1, []
         for stage in self.stages:
             x = stage(x)
             variance, mean = torch.var_mean(x, (2, 3), unbiased=False)
             rows += [mean, torch.sqrt(variance + 1e-6)]
         standard = (torch.cat(rows, 1) - self.center) / self.scale
-        x = self.translate(standard) + self.refine(functional.relu(self.refine_hidden(standard)))
-        return self.dense(functional.relu(self.hidden(x)))
+        return self.translate(standard) + self.refine(functional.relu(self.refine_hidden(standard)))
+
+    def embed(self, statistics):
+        """Style embeddings of what `statistics` gave."""
+        return self.dense(functional.relu(self.hidden(statistics)))
+
+    def forward(self, style):
+        return self.embed(self.statistics(style))
 
 
 class ConvNorm(nn.Module):
@@ -211,13 +218,22 @@ class LossNetwork(nn.Module):
             layer = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode=border)
             self.layers[name] = layer.requires_grad_(False)
             inputs = outputs
+        # ImageNet's, unless weights bring their own
+        mean, std = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+        if not distilled:
+            self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+            self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         average = loss.pooling == "average" and not distilled
         self.pool = functional.avg_pool2d if average else functional.max_pool2d
 
-    def forward(self, x):
+    def forward(self, x, taps=()):
+        """Images (N, 3, H, W) in [0, 1] to {feature layer: features}, as deep as `taps` ask when there are any."""
         found = {}
-        x = (x - 0.45) / 0.225 if self.preprocess is None else self.preprocess(x)
+        x = (x - self.mean) / self.std if self.preprocess is None else self.preprocess(x)
+        x = x.to(next(iter(self.layers.values())).weight.dtype)
         for name, layer in self.layers.items():
+            if taps and all(tap in found for tap in taps):
+                break
             if name.endswith("_1") and name != "1_1":
                 x = self.pool(x, 2)
             x = functional.relu(layer(x))
