@@ -46,7 +46,9 @@ def create_method(options, runtime):
     from src.stylize.stylizer import Stylizer
 
     settings = options.eval
-    return Stylizer(settings.ckpt_path, settings.inception_ckpt, options.loss, "mindspore", options.runtime)
+    return Stylizer.open(
+        settings.ckpt_path, "mindspore", inception_ckpt=settings.inception_ckpt, loss=options.loss, runtime=runtime
+    )
 
 
 def create_told_metric(options):

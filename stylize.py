@@ -21,7 +21,7 @@ from src.stylize.pictures import (
     run_jobs,
     style_files,
 )
-from src.stylize.stylizer import open_stylizer
+from src.stylize.stylizer import Stylizer
 
 # of the section "stylize", what the optimisation reads, too
 SHARED = ("output", "styles", "style_weights", "size", "overwrite")
@@ -56,7 +56,14 @@ def transfer(options, jobs, styles, weights):
     settings = options.stylize
     checkpoint = settings.checkpoint or (bundled_styles(settings.engine) if styles is None else "")
     work = measure_work(jobs, settings.size)
-    stylizer = open_stylizer(checkpoint, settings.inception_ckpt, settings.engine, options.runtime, settings.tile, work)
+    stylizer = Stylizer.open(
+        checkpoint,
+        settings.engine,
+        inception_ckpt=settings.inception_ckpt,
+        runtime=options.runtime,
+        tile=settings.tile,
+        work=work,
+    )
     if stylizer.styles:
         styles, weights = named_styles(stylizer.styles, options.style, settings)
         check_blend(settings.blend_steps, styles, settings.style_weights)

@@ -118,20 +118,21 @@ def main(argv):
     from src.stylize.report import draw_grid, evenly_spaced
     from src.stylize.stylizer import Stylizer
 
-    setup(options.runtime)
+    runtime = setup(options.runtime)
     metric = create_metric(options.loss)
     if not metric.has_features:
         raise UserError(
             "option loss_network_ckpt: expected the weights of the loss network to measure with, found none"
         )
-    stylizer = Stylizer(settings.ckpt_path, settings.inception_ckpt, options.loss, "mindspore")
+    given = {"engine": "mindspore", "loss": options.loss, "runtime": runtime}
+    stylizer = Stylizer.open(settings.ckpt_path, inception_ckpt=settings.inception_ckpt, **given)
     size = settings.image_size
     few = sample(len(contents), len(styles), options.own.gatys_pairs)
     groups = [("untouched content", measure("untouched content", Untouched(), contents, styles, metric, size))]
     ours = measure("model", stylizer, contents, styles, metric, size)
     groups.append(("model", ours))
     if options.own.teacher:
-        teacher = Stylizer(options.own.teacher, "", options.loss, "mindspore")
+        teacher = Stylizer.open(options.own.teacher, **given)
         groups.append(("teacher", measure("teacher", teacher, contents, styles, metric, size)))
     if few:
         names = {(contents[i].name, styles[j].name) for i, j in few}

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from src.config import defaults
 from src.data.images import read_image
-from src.stylize.stylizer import Stylizer, open_stylizer
+from src.stylize.stylizer import Stylizer
 
 
 def build_model(checkpoint="", engine="auto", device_target="auto") -> Stylizer:
@@ -26,8 +25,7 @@ def build_model(checkpoint="", engine="auto", device_target="auto") -> Stylizer:
     Raises:
         UserError: no such file, or of another kind; an engine or a device that is not there.
     """
-    runtime = defaults(runtime={"device_target": device_target})["runtime"]
-    return open_stylizer(checkpoint, engine=engine, runtime=runtime)
+    return Stylizer.open(checkpoint, engine, device_target)
 
 
 def predict(model, images, style=0):

@@ -148,7 +148,7 @@ def stylizer(tiny_checkpoint, runtime):
     """The tiny model's `Stylizer` on MindSpore; each file has its own, as tests count its compilations."""
     from src.stylize.stylizer import Stylizer
 
-    return Stylizer(tiny_checkpoint, engine="mindspore")
+    return Stylizer.open(tiny_checkpoint, engine="mindspore")
 
 
 @pytest.fixture

@@ -123,11 +123,12 @@ def main(argv):
     from src.stylize.stylizer import Stylizer
 
     options = parse(argv, ("loss",), "Measures the bundled model and writes the bounds of its tests.")
-    setup(defaults()["runtime"])
+    runtime = setup(defaults()["runtime"])
     metric = ImageMetric()
     if options.loss.loss_network_ckpt:
         metric = create_metric(defaults(loss={**vars(options.loss), "loss_network": "distilled_vgg19"})["loss"])
-    stylizer, old = Stylizer(engine="mindspore"), json.loads(BOUNDS.read_text(encoding="utf-8"))
+    stylizer = Stylizer.open(engine="mindspore", runtime=runtime)
+    old = json.loads(BOUNDS.read_text(encoding="utf-8"))
     figures = {**pair_figures(measure_pairs(stylizer, metric)), **odd_figures(stylizer), **size_figures(stylizer)}
     new = {name: round(value * (1 - SLACK if name in AT_LEAST else 1 + SLACK), 4) for name, value in figures.items()}
     for name, value in new.items():

@@ -24,7 +24,7 @@ class Networks:
         return weights
 
 
-STYLIZER = Stylizer(networks=Networks())
+STYLIZER = Stylizer(Networks())
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ CAT = next(path for path in CONTENTS if path.stem == "cat")
 
 @pytest.fixture(scope="module")
 def table():
-    return Stylizer(bundled_styles("mindspore"), engine="mindspore")
+    return Stylizer.open(bundled_styles("mindspore"), engine="mindspore")
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def exported(tiny_checkpoint, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reference(tiny_checkpoint):
-    return Stylizer(tiny_checkpoint, engine="mindspore")
+    return Stylizer.open(tiny_checkpoint, engine="mindspore")
 
 
 @pytest.mark.parametrize("engine", ["mindir", "onnxruntime", "openvino"])
@@ -54,7 +54,7 @@ def test_engine_agrees_with_mindspore(engine, exported, reference, image):
 
 
 def test_stylizer_gives_the_same_picture_on_onnx_runtime(exported, reference, image):
-    stylizer = Stylizer(exported[".onnx"], engine="onnxruntime")
+    stylizer = Stylizer.open(exported[".onnx"], engine="onnxruntime")
     content, style = image(50, 70, 1), image(90, 60, 2)
     ours, theirs = (s.stylize(content, s.embed(style)) for s in (stylizer, reference))
     assert np.abs(ours.astype(int) - theirs).max() <= 1

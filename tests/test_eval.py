@@ -11,26 +11,27 @@ from src.data.images import center_crop, read_image, resize_short_side, write_im
 from src.errors import run_entry
 from src.evaluation import evaluate_pairs, relative_names, unique_names
 from src.metrics import ImageMetric
+from src.stylize.engines import open_networks
 from src.stylize.stylizer import Stylizer
 
 
 @pytest.fixture(scope="module")
 def stylizer(tiny_checkpoint):
-    return Stylizer(tiny_checkpoint, engine="mindspore")
+    return Stylizer.open(tiny_checkpoint, engine="mindspore")
 
 
 @pytest.fixture
 def call(stylizer, tiny_checkpoint, capsys, monkeypatch):
     """Function of arguments that runs eval.py in this process: exit code, stdout, lines of stderr.
 
-    For the tiny checkpoint it takes a `Stylizer` that is compiled already; `test_as_a_user_calls_it` loads its own.
+    For the tiny checkpoint it takes networks that are compiled already; `test_as_a_user_calls_it` loads its own.
     """
-    load = Stylizer
+    load = open_networks
 
-    def load_once(checkpoint, *rest):
-        return stylizer if checkpoint == str(tiny_checkpoint) else load(checkpoint, *rest)
+    def load_once(engine, checkpoint, *rest):
+        return stylizer.networks if checkpoint == str(tiny_checkpoint) else load(engine, checkpoint, *rest)
 
-    monkeypatch.setattr("src.stylize.stylizer.Stylizer", load_once)
+    monkeypatch.setattr("src.stylize.stylizer.open_networks", load_once)
 
     def run(*arguments):
         code = run_entry(eval_entry.main, ["--ckpt_path", str(tiny_checkpoint), *map(str, arguments)])

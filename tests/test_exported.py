@@ -86,7 +86,7 @@ def fixed(request):
     if request.param != "mindir":
         pytest.importorskip(request.param)
     pair = request.getfixturevalue("mindir_pair" if request.param == "mindir" else "onnx_pair")
-    return Stylizer(pair, engine=request.param)
+    return Stylizer.open(pair, engine=request.param)
 
 
 # one size

@@ -176,7 +176,7 @@ def test_exported_pairs_stylise_as_the_checkpoint_does(method, file_format, runs
         manifest = export(defaults(export={**setting, "file_format": file_format})["export"], RUNTIME)
         assert manifest["styles"] == list(STYLES[method])
     engine = {"ONNX": "onnxruntime", "MINDIR": "mindir"}[file_format]
-    exported = Stylizer(str(tmp_path / f"m_transfer.{file_format.lower()}"), engine=engine)
+    exported = Stylizer.open(str(tmp_path / f"m_transfer.{file_format.lower()}"), engine=engine)
     reference = models(method)
     assert exported.styles == reference.styles == STYLES[method]
     assert exported.networks.can_tile == (file_format == "ONNX")
@@ -221,8 +221,8 @@ def call(runs, models, tmp_path, image, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def run(method, *arguments):
-        model = models(method)  # made by the plain class, before that is replaced
-        monkeypatch.setattr("src.stylize.stylizer.Stylizer", lambda *_, **__: model)
+        networks = models(method).networks  # loaded before what loads them is replaced
+        monkeypatch.setattr("src.stylize.stylizer.open_networks", lambda *_: networks)
         line = ["photo.png", *map(str, arguments), "-o", "out.png", "--overwrite"]
         code = run_entry(stylize.main, [*line, "--checkpoint", str(checkpoint(runs(method)))])
         return code, capsys.readouterr().err

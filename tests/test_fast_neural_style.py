@@ -43,7 +43,7 @@ def test_a_converted_network_computes_what_its_definition_does(file, layout, net
     torch.save(layout(network.state_dict()), tmp_path / file)
     model = convert(tmp_path / file, tmp_path)
     assert model == tmp_path / f"{file.split('.')[0]}.ckpt"
-    stylizer = Stylizer(model, engine="mindspore")
+    stylizer = Stylizer.open(model, engine="mindspore")
     assert stylizer.styles == (file.split(".")[0].replace(" ", "_"),)
     pixels = image(64, 96, 0)
     with torch.no_grad():

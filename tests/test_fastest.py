@@ -166,11 +166,11 @@ def test_a_folder_on_the_command_line_says_how_much_there_is(tmp_path, monkeypat
 
     asked = []
 
-    def stop(*arguments):
-        asked.append(arguments[-1])
+    def stop(*_, work, **__):
+        asked.append(work)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stylize, "open_stylizer", stop)
+    monkeypatch.setattr("src.stylize.stylizer.Stylizer.open", stop)
     for number in range(3):
         write_image(tmp_path / "in" / f"{number}.png", image(40, 60, number))
     write_image(tmp_path / "style.png", image(40, 40, 9))

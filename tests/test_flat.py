@@ -41,7 +41,7 @@ def pairs():
     """The bundled model on each engine that runs without MindSpore, and an embedding of a style."""
     for engine in ENGINES:
         pytest.importorskip(engine, reason=f"needs requirements-{engine}.txt")
-    stylizers = [Stylizer(engine=engine) for engine in ENGINES]
+    stylizers = [Stylizer.open(engine=engine) for engine in ENGINES]
     from conftest import make_image
 
     return stylizers, stylizers[0].embed(make_image(128, 128, 3))
@@ -71,7 +71,7 @@ def test_engines_agree_on_nearly_flat_contents(make, pairs):
 
 def test_engines_agree_on_nearly_flat_contents_in_tiles(pairs):
     stylizers, embedding = pairs
-    found = [Stylizer(networks=s.networks, tile=160).stylize(line(height=200, width=240), embedding) for s in stylizers]
+    found = [Stylizer(s.networks, tile=160).stylize(line(height=200, width=240), embedding) for s in stylizers]
     assert np.abs(found[0].astype(int) - found[1]).max() <= 1
     assert found[0].std((0, 1)).max() > 2
 
@@ -90,19 +90,19 @@ class Repeating:
 
 def test_an_ordinary_picture_is_given_to_the_network_as_it_is(image):
     content = image(32, 48, 0)
-    assert (Stylizer(networks=Repeating()).stylize(content, np.zeros(4)) == content).all()
+    assert (Stylizer(Repeating()).stylize(content, np.zeros(4)) == content).all()
 
 
 @pytest.mark.parametrize("output, zero", [("sigmoid", 0), ("tanh", 128)])
 def test_the_background_is_the_networks_zero(output, zero):
     content = line(height=100, width=100) // 2
-    pastiche = Stylizer(networks=Repeating(output=output)).stylize(content, np.zeros(4))
+    pastiche = Stylizer(Repeating(output=output)).stylize(content, np.zeros(4))
     assert (pastiche[0, 0] == zero).all() and (pastiche[61, 50] == 0).all()
 
 
 def test_with_borders_of_zeros_a_constant_content_is_the_networks_business():
     content = constant(20, 24)
-    assert (Stylizer(networks=Repeating(padding="zero")).stylize(content, np.zeros(4)) == content).all()
+    assert (Stylizer(Repeating(padding="zero")).stylize(content, np.zeros(4)) == content).all()
 
 
 # what is flat
@@ -152,5 +152,5 @@ def test_the_constant_is_the_last_offset_through_the_last_activation(output):
     else:
         expected = 1 / (1 + np.exp(-row[0, -3:] * (2 if output == "tanh" else 1)))
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    pastiche = Stylizer(networks=networks).stylize(constant(30, 40), row[0])
+    pastiche = Stylizer(networks).stylize(constant(30, 40), row[0])
     assert (pastiche == to_image(found.reshape(3, 1, 1))).all()

@@ -67,7 +67,7 @@ def test_a_converted_network_computes_what_its_definition_does(tensors, tmp_path
     assert is_fast_neural_style(tensors)
     params, metadata = from_fast_neural_style(tensors, Path("great wave.pth"))
     save_checkpoint(tmp_path / "wave.ckpt", params, metadata)
-    stylizer = Stylizer(tmp_path / "wave.ckpt", engine="mindspore")
+    stylizer = Stylizer.open(tmp_path / "wave.ckpt", engine="mindspore")
     assert stylizer.styles == ("great_wave",)
     pixels = image(40, 56, 0).transpose(2, 0, 1)
     expected = Network(tensors)(pixels.astype(np.float64))

@@ -24,7 +24,7 @@ def test_packing_keeps_the_pictures_and_drops_the_folders(tiny_checkpoint, run_e
     content, style = image(64, 64, 1), image(64, 64, 2)
     pictures = []
     for path in (whole, packed):
-        stylizer = Stylizer(path, engine="mindspore")
+        stylizer = Stylizer.open(path, engine="mindspore")
         pictures.append(stylizer.stylize(content, stylizer.embed(style)).astype(int))
     assert np.abs(pictures[0] - pictures[1]).max() <= 3
 
@@ -44,7 +44,7 @@ def test_an_emphasis_moves_embeddings_away_from_their_mean(tiny_checkpoint, run_
     styles = [read_image(path) for path in sorted(image_folders[1].iterdir())]
     before, after = (
         np.array([model.embed(style) for style in styles])
-        for model in (Stylizer(path, engine="mindspore") for path in (tiny_checkpoint, packed))
+        for model in (Stylizer.open(path, engine="mindspore") for path in (tiny_checkpoint, packed))
     )
     mean = before.mean(0)
     np.testing.assert_allclose(after, mean + 1.25 * (before - mean), atol=0.01 * np.abs(before).max())

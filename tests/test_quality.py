@@ -33,7 +33,7 @@ DISTILLED = "weights/vgg19_distilled_16x.npz"
 
 @pytest.fixture(scope="module")
 def stylizer():
-    return Stylizer(engine="mindspore")
+    return Stylizer.open(engine="mindspore")
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,9 @@ from src.errors import run_entry
 def call(stylizer, capsys, monkeypatch):
     """Function of arguments that runs stylize.py in this process: exit code, lines of stdout, lines of stderr.
 
-    It takes a `Stylizer` that is compiled already; `test_as_a_user_calls_it` loads its own.
+    It takes networks that are compiled already; `test_as_a_user_calls_it` loads its own.
     """
-    monkeypatch.setattr("src.stylize.stylizer.Stylizer", lambda *_, **__: stylizer)
+    monkeypatch.setattr("src.stylize.stylizer.open_networks", lambda *_: stylizer.networks)
 
     def run(*arguments):
         code = run_entry(stylize.main, list(map(str, arguments)))

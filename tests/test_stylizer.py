@@ -5,11 +5,64 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.config import defaults
 from src.data.images import to_image, to_network
+from src.errors import UserError
 from src.stylize import tiles
 from src.stylize.padding import pad_image
 from src.stylize.report import Grid, strip, thumbnail
-from src.stylize.stylizer import STYLE_SIDE, prepare_style
+from src.stylize.stylizer import STYLE_SIDE, Stylizer, prepare_style
+
+# opening
+
+
+@pytest.fixture
+def set_up(monkeypatch):
+    """The device targets that were set up in a test."""
+    from src import runtime
+
+    targets, setup = [], runtime.setup
+    monkeypatch.setattr(runtime, "setup", lambda config: targets.append(config.device_target) or setup(config))
+    return targets
+
+
+def test_open_sets_up_what_it_loads(tiny_checkpoint, stylizer, set_up):
+    opened = Stylizer.open(tiny_checkpoint, engine="mindspore", device_target="CPU")
+    assert set_up == ["CPU"] and opened.networks.name == "mindspore" and opened.embedding_dim == stylizer.embedding_dim
+    Stylizer.open(tiny_checkpoint, runtime=defaults(runtime={"device_target": "CPU"})["runtime"])
+    assert set_up == ["CPU", "CPU"]
+
+
+def test_open_leaves_alone_what_is_set_up_already(tiny_checkpoint, runtime, set_up):
+    assert Stylizer.open(tiny_checkpoint, runtime=runtime).embedding_dim and set_up == []
+
+
+def test_open_sets_nothing_up_for_engines_that_need_no_mindspore(set_up):
+    pytest.importorskip("onnxruntime")
+    assert Stylizer.open(engine="onnxruntime").embedding_dim == 100 and set_up == []
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        ({"engine": "tensorrt"}, "option engine: found 'tensorrt', expected one of auto, mindspore"),
+        ({"device_target": "TPU"}, "option device_target: found 'TPU', expected one of auto, Ascend"),
+        ({"checkpoint": "no.ckpt"}, "no.ckpt"),
+        ({"tile": 130}, "option tile: found 130"),
+    ],
+)
+def test_what_cannot_be_opened_is_named(arguments, text):
+    with pytest.raises(UserError, match=text):
+        Stylizer.open(**{"engine": "mindspore", **arguments})
+
+
+def test_a_stylizer_of_a_file_name_opens_the_file(tiny_checkpoint, set_up):
+    """As README had it before `Stylizer.open`."""
+    for name in (tiny_checkpoint, str(tiny_checkpoint)):
+        assert Stylizer(name).networks.name == "mindspore"
+    assert set_up == ["auto", "auto"]
+    assert Stylizer().embedding_dim == Stylizer.open().embedding_dim == 100
+
 
 # padding
 

@@ -25,7 +25,7 @@ REACH = 56
 
 @pytest.fixture(scope="module")
 def reference(tiny_checkpoint):
-    return Stylizer(tiny_checkpoint, engine="mindspore")
+    return Stylizer.open(tiny_checkpoint, engine="mindspore")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_a_pixel_reaches_as_far_as_the_tiles_overlap(reference, image):
 def test_tiled_is_as_untiled(crop, collected, least, reference, image, monkeypatch):
     cut(monkeypatch, crop, collected)
     content, embedding = image(*SIZE, 0), reference.embed(image(64, 64, 1))
-    tiled = Stylizer(networks=reference.networks, tile=TILE).stylize(content, embedding)
+    tiled = Stylizer(reference.networks, tile=TILE).stylize(content, embedding)
     assert psnr(tiled, reference.stylize(content, embedding)) > least
 
 
@@ -133,9 +133,7 @@ def test_engine_tiles_as_mindspore_does(engine, exported, reference, image):
         pytest.skip(f"{engine} is not installed (requirements-{engine}.txt)")
     networks = open_networks(engine, exported)
     content, style = image(*SIZE, 0), image(64, 64, 1)
-    pictures = [
-        Stylizer(networks=n, tile=TILE).stylize(content, reference.embed(style)) for n in (networks, reference.networks)
-    ]
+    pictures = [Stylizer(n, tile=TILE).stylize(content, reference.embed(style)) for n in (networks, reference.networks)]
     assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 2
     assert psnr(pictures[0], reference.stylize(content, reference.embed(style))) > 40
 
@@ -233,14 +231,14 @@ class Repeating:
 def test_without_tiles_little_memory_does_not_make_a_tiny_picture(image, monkeypatch):
     monkeypatch.setattr(tiles, "free_memory", lambda: 1e6)
     content = image(300, 400, 0)
-    assert (Stylizer(networks=Repeating()).stylize(content, np.zeros(100)) == content).all()
+    assert (Stylizer(Repeating()).stylize(content, np.zeros(100)) == content).all()
 
 
 def test_an_engine_without_a_graph_for_tiles(image):
     content = image(32, 32, 0)
-    assert (Stylizer(networks=Repeating()).stylize(content, np.zeros(100)) == content).all()
+    assert (Stylizer(Repeating()).stylize(content, np.zeros(100)) == content).all()
     with pytest.raises(UserError, match="option tile: found 512, but onnxruntime has no graph.*--parts tiles"):
-        Stylizer(networks=Repeating(), tile=512)
+        Stylizer(Repeating(), tile=512)
 
 
 # stylize.py
@@ -253,7 +251,7 @@ def test_tile_on_the_command_line(tiny_checkpoint, reference, image, tmp_path):
     options = ["--tile", "128", "--checkpoint", str(tiny_checkpoint), "--engine", "mindspore"]
     assert run_entry(stylize.main, [*files[:2], "-o", files[2], *options]) == 0
     content, style = map(read_image, files[:2])
-    expected = Stylizer(networks=reference.networks, tile=128).stylize(content, reference.embed(style))
+    expected = Stylizer(reference.networks, tile=128).stylize(content, reference.embed(style))
     assert (read_image(files[2]) == expected).all()
 
 
@@ -277,7 +275,7 @@ def test_tiles_run_without_mindspore(root, exported, tmp_path):
     program = (
         "import sys; sys.modules['mindspore'] = None\n"
         "import numpy as np; from src.stylize.stylizer import Stylizer\n"
-        "stylizer = Stylizer(sys.argv[1], engine='onnxruntime', tile=128)\n"
+        "stylizer = Stylizer.open(sys.argv[1], engine='onnxruntime', tile=128)\n"
         "content = np.random.default_rng(0).integers(0, 256, (130, 200, 3), np.uint8)\n"
         "print(stylizer.stylize(content, np.zeros(100)).shape)"
     )

@@ -9,6 +9,7 @@ from src.deploy.parts import check_content_size, check_style_size, make_part
 from src.errors import UserError
 from src.files import atomic_write, check_folder, write_json
 from src.stylize.engines import find_checkpoint
+from src.stylize.mindspore_networks import MindSporeNetworks
 from src.stylize.stylizer import Stylizer
 from src.weights.load import read_weights
 
@@ -90,7 +91,7 @@ def export(settings, runtime) -> dict:
             f"{runtime.device_target}; use --file_format MINDIR, which Ascend's tools convert as well"
         )
     checkpoint = find_checkpoint(settings.ckpt_path)
-    stylizer = Stylizer(checkpoint, settings.inception_ckpt, engine="mindspore")
+    stylizer = Stylizer(MindSporeNetworks.load(checkpoint, settings.inception_ckpt))
     model = stylizer.networks.model
     part = make_part(
         model,

@@ -47,7 +47,7 @@ def quantize(source, target, content_path, style_path) -> dict:
     for path in (target, written):
         if path.exists():
             raise UserError(f"{path} exists already; remove it or choose another name")
-    stylizer = Stylizer(str(transfer), engine="onnxruntime")
+    stylizer = Stylizer.open(transfer, "onnxruntime")
     contents, styles = _pictures(content_path, "content_path"), _pictures(style_path, "style_path")
     contents = [to_network(picture) for picture in contents]
     embeddings = [stylizer.embed(picture)[None] for picture in styles]

@@ -1,12 +1,15 @@
 """The one path from a content image and styles to a pastiche, in memory: no files written, nothing printed."""
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
 from src.config import defaults
 from src.data.images import resize_short_side, resize_to, to_image, to_network
 from src.errors import UserError
-from src.sections import StylizeConfig
+from src.sections import RuntimeConfig, StylizeConfig
 from src.stylize.engines import PACKAGES, choose_engine, open_networks
 from src.stylize.flat import background_input, find_background, paint_constant
 from src.stylize.named import blend_weights
@@ -40,17 +43,11 @@ def cover(image, size):
 
 
 class Stylizer:
-    """Embeds styles, blends embeddings, stylises images of any size.
+    """Embeds styles, blends embeddings, stylises images of any size. `Stylizer.open` makes one of a file.
 
     Args:
-        checkpoint: checkpoint file of any kind that `src.weights.load.load_model` reads, or one of a pair of exported
-            files; empty for the bundled model.
-        inception_ckpt: Inception-v3 for a published checkpoint; empty takes the one inside it.
-        loss: `src.sections.LossConfig` naming the loss network that a `statistics` predictor reads; others need none.
-        engine: what runs the networks, see `src.stylize.engines`; "auto" takes the fastest that is installed and can
-            read the checkpoint. MindSpore counts on graph mode: call `src.runtime.setup` before.
-        runtime: `src.sections.RuntimeConfig` with device and precision, or None for defaults.
-        networks: an engine that is there already, instead of all of the above.
+        networks: an engine with its networks loaded, see `src.stylize.engines`. A file's name or nothing, as in former
+            versions, means `Stylizer.open(networks)`.
         tile: side in pixels of the tiles in which every content is stylised; 0 chooses by size and free memory.
 
     Attributes:
@@ -58,13 +55,12 @@ class Stylizer:
         styles: names of the styles that a model with a table has; empty where images are embedded.
 
     Raises:
-        UserError: no such file, or another kind of file; an engine that is not installed; a statistics predictor
-            without its loss network; a side that makes no tile, or tiles from an engine that can't.
+        UserError: a side that makes no tile, or tiles from an engine that can't.
     """
 
-    def __init__(self, checkpoint="", inception_ckpt="", loss=None, engine="auto", runtime=None, networks=None, tile=0):
+    def __init__(self, networks="", tile=0):
         StylizeConfig.schema()["tile"].accept(tile)
-        self.networks = networks or open_networks(engine, checkpoint, inception_ckpt, loss, runtime)
+        self.networks = Stylizer.open(networks).networks if isinstance(networks, str | Path) else networks
         self.embedding_dim, self.tile = self.networks.embedding_dim, tile
         self.styles = self.networks.styles
         if tile and not self.networks.can_tile:
@@ -72,6 +68,51 @@ class Stylizer:
                 f"option tile: found {tile}, but {self.networks.name} has no graph for tiles of this model; use --tile "
                 "0, --engine mindspore, or write NAME_tiles.onnx beside the pair with export.py --parts tiles"
             )
+
+    @classmethod
+    def open(
+        cls,
+        checkpoint="",
+        engine="auto",
+        device_target=None,
+        *,
+        inception_ckpt="",
+        loss=None,
+        runtime=None,
+        tile=0,
+        work=None,
+    ):
+        """Chooses an engine, sets device and mode up where MindSpore runs the networks, and loads these.
+
+        Args:
+            checkpoint: checkpoint file of any kind that `src.weights.load.load_model` reads, or one of a pair of
+                exported files; empty for the bundled model.
+            engine: mindspore, mindir, onnxruntime, openvino; "auto" takes the fastest that is installed and can read
+                the checkpoint, see `src.stylize.engines.choose_engine`.
+            device_target: Ascend, GPU, CPU or auto; None for that of `runtime`.
+            inception_ckpt: Inception-v3 for a published checkpoint; empty takes the one inside it.
+            loss: `src.sections.LossConfig` naming the loss network that a `statistics` predictor reads; others need
+                none.
+            runtime: `src.sections.RuntimeConfig`, None for the defaults; or, where the program has set up already, the
+                `src.runtime.Runtime` that came of it, whose device stays.
+            tile: see `Stylizer`.
+            work: what will be stylised, see `src.stylize.engines.choose_engine`; None where that is not known.
+
+        Raises:
+            UserError: no such file, or another kind of file; an engine or a device that is not there; a statistics
+                predictor without its loss network; see also `Stylizer`.
+        """
+        StylizeConfig(engine=engine, tile=tile)  # refuses what is no engine, or no side of a tile
+        runtime = runtime or defaults()["runtime"]
+        to_set_up = isinstance(runtime, RuntimeConfig)
+        if device_target and to_set_up:
+            runtime = dataclasses.replace(runtime, device_target=device_target)
+        engine = choose_engine(engine, checkpoint, runtime, work)
+        if PACKAGES[engine] == "mindspore" and to_set_up:
+            from src.runtime import setup
+
+            setup(runtime)
+        return cls(open_networks(engine, checkpoint, inception_ckpt, loss, runtime), tile)
 
     def embed(self, style) -> np.ndarray:
         """The style embedding, (embedding_dim,) float32.
@@ -182,20 +223,3 @@ def _reduce(image, most):
 def _check_image(image):
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(f"expected a uint8 image of (H, W, 3), found {image.dtype} {image.shape}")
-
-
-def open_stylizer(checkpoint="", inception_ckpt="", engine="auto", runtime=None, tile=0, work=None) -> Stylizer:
-    """A `Stylizer`, whose arguments these are, with device and mode set up first where MindSpore runs the networks.
-
-    Args:
-        work: what will be stylised, see `src.stylize.engines.choose_engine`; None where that is not known.
-
-    Raises:
-        UserError: see `Stylizer` and `src.runtime.setup`.
-    """
-    engine = choose_engine(engine, checkpoint, runtime, work)
-    if PACKAGES[engine] == "mindspore":
-        from src.runtime import setup
-
-        setup(runtime or defaults()["runtime"])
-    return Stylizer(checkpoint, inception_ckpt, engine=engine, runtime=runtime, tile=tile)

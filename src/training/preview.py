@@ -24,7 +24,7 @@ class Preview:
         self.model = create_model(model.network, model.loss_network, model.styles)
         if model.network.reads_statistics:
             self.model.predictor.attach(*model.predictor.loss_network)
-        self.stylizer = Stylizer(networks=MindSporeNetworks(self.model))
+        self.stylizer = Stylizer(MindSporeNetworks(self.model))
         self.contents = [read_at(path, side) for path in evenly_spaced(contents, PAIRS)]
         shown = evenly_spaced(styles, PAIRS)
         self.styles, self.names = [read_at(path, side) for path in shown], [style_name(path) for path in shown]

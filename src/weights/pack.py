@@ -56,7 +56,7 @@ def emphasise(model, factor, style_path):
             f"option emphasis: found {factor}, expected 1: a {type(predictor).__name__} has no layer to scale"
         )
     files = list_images(style_path, "style_path")
-    stylizer = Stylizer(networks=MindSporeNetworks(model))
+    stylizer = Stylizer(MindSporeNetworks(model))
     mean = np.mean([stylizer.embed(read_image(path)) for path in files], axis=0)
     dense = predictor.dense
     dense.bias.set_data(dense.bias * factor + ms.Tensor((1 - factor) * mean))
