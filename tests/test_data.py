@@ -122,8 +122,10 @@ def test_apply_crops_where_the_draw_says():
     image = picture(0, 100, 60)
     corner = transforms.apply(image, transforms.Draw(scale=2.0, top=1.0, left=1.0, flip=0.0), 30)
     assert (corner == image[70:, 30:]).all()
-    corner = transforms.apply(image, transforms.Draw(scale=2.0, top=0.0, left=0.0, flip=1.0, flop=1.0), 30)
-    assert (corner == image[:30, :30][::-1, ::-1]).all()
+    below = transforms.apply(image, transforms.Draw(scale=2.0, top=1.0, left=0.0, flip=1.0, flop=0.0), 30)
+    assert (below == image[70:, :30][:, ::-1]).all()
+    beside = transforms.apply(image, transforms.Draw(scale=2.0, top=0.0, left=1.0, flip=0.0, flop=1.0), 30)
+    assert (beside == image[:30, 30:][::-1]).all()
 
 
 def test_strong_reduction_does_not_alias():
