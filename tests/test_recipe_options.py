@@ -251,6 +251,19 @@ def test_distillation_weighs_its_terms(hint_weight, weight):
     assert float(total) == pytest.approx(expected, rel=1e-4) and found["total"] == pytest.approx(expected, rel=1e-4)
 
 
+# runtime
+
+
+def test_the_seed_decides_what_a_new_network_is():
+    from src.runtime import setup
+
+    found = []
+    for seed in (5, 5, 6):
+        setup(defaults(runtime={"seed": seed})["runtime"])
+        found.append(ms.nn.Dense(3, 2, weight_init="normal").weight.asnumpy())
+    assert np.array_equal(found[0], found[1]) and not np.array_equal(found[0], found[2])
+
+
 # the optimisation
 
 
