@@ -9,8 +9,8 @@ import pytest
 import eval as eval_entry
 from src.data.images import center_crop, read_image, resize_short_side, write_image
 from src.errors import run_entry
-from src.evaluation import evaluate_pairs, relative_names, unique_names
-from src.metrics import ImageMetric
+from src.evaluation import Pair, evaluate_pairs, relative_names, unique_names, write_table
+from src.metrics import ImageMetric, Measurement
 from src.stylize.stylizer import Stylizer
 
 
@@ -131,6 +131,26 @@ def test_own_size_without_loss_network(call, stylizer, image_folders, tmp_path):
     assert all(row["style_left"] == "" and row["content_distance"] == "" for row in rows)
     assert all(-1 <= float(row["ssim"]) <= 1 and float(row["milliseconds"]) > 0 for row in rows)
     assert {row["picture"] for row in rows} == names
+
+
+def test_each_figure_stands_in_its_own_column(tmp_path):
+    measured = Measurement(0.1, 2.0, 3.0, 0.4, 0.5, 0.6, {"relu1_1": 0.7, "relu2_1": float("nan")})
+    pair = Pair(0, 0, None, None, None, measured, 8.0)
+    write_table(tmp_path / "metrics.csv", [{"content": "a.jpg", **pair.figures()}])
+    assert read_rows(tmp_path) == [
+        {
+            "content": "a.jpg",
+            "ssim": "0.1",
+            "content_distance": "0.5",
+            "style_left": "0.6",
+            "style_left_relu1_1": "0.7",
+            "style_left_relu2_1": "",
+            "grid_energy": "2",
+            "colour_mean": "3",
+            "colour_covariance": "0.4",
+            "milliseconds": "8",
+        }
+    ]
 
 
 def test_deterministic(call, image_folders, tmp_path):

@@ -3,6 +3,7 @@
 Values are computed by NumPy or by hand. An option that a recipe takes up later fails here until it has such a test.
 """
 
+import dataclasses
 import re
 
 import mindspore as ms
@@ -191,6 +192,14 @@ def test_optimizer_is_the_one_named(name, kind):
     assert type(optimizer) is kind
     if name == "sgd":
         assert float(optimizer.momentum) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("precision, scale", [("float32", None), ("bfloat16", None), ("float16", 512)])
+def test_the_loss_is_scaled_in_float16_alone(precision, scale):
+    weights = [ms.Parameter(ms.Tensor(np.ones(3), ms.float32), name="weight")]
+    train = defaults(train={"optimizer": "sgd", "steps": 2, "loss_scale": 512.0})["train"]
+    scaler = build_step(train, ms.nn.Cell(), weights, dataclasses.replace(RUNTIME, precision=precision)).scaler
+    assert (scaler and float(scaler.scale_value)) == scale
 
 
 class Brightness(ms.nn.Cell):
