@@ -10,6 +10,7 @@ import eval as eval_entry
 from src.data.images import center_crop, read_image, resize_short_side, write_image
 from src.errors import run_entry
 from src.evaluation import Pair, evaluate_pairs, relative_names, unique_names, write_table
+from src.found_pictures import with_pictures
 from src.metrics import ImageMetric, Measurement
 from src.stylize.stylizer import Stylizer
 
@@ -212,6 +213,11 @@ def test_pictures_of_another_program_get_the_figures_of_a_model(call, stylizer, 
         assert row["milliseconds"] == "" and row["ssim"] != ""
         for key in ("ssim", "grid_energy", "colour_mean", "colour_covariance"):
             assert row[key] == model[key]
+
+
+def test_contents_and_styles_without_a_picture_are_left_out():
+    found = with_pictures({(2, 1): "cy", (0, 1): "ay", (0, 3): "aw"}, ["a", "b", "c"], ["x", "y", "z", "w"])
+    assert found == (["a", "c"], ["y", "w"], {(1, 0): "cy", (0, 0): "ay", (0, 1): "aw"})
 
 
 def test_pictures_says_what_it_measured(image_folders, tmp_path, capsys):
