@@ -118,12 +118,31 @@ def test_large_jpegs_are_reduced_while_decoding(tmp_path):
         assert difference < 0.01
 
 
+def test_decoding_leaves_enough_pixels_for_the_smallest_crop(tmp_path, monkeypatch):
+    folders = tmp_path / "content", tmp_path / "style"
+    for folder in folders:
+        folder.mkdir()
+        Image.fromarray(picture(0, 100, 100)).save(folder / "a.bmp")
+    asked = {}
+
+    def reading(path, at_least=0):
+        asked[path.parent.name] = at_least
+        return read_image(path, at_least)
+
+    monkeypatch.setattr("src.data.dataset.read_image", reading)
+    options = {"content_resize": 1.5, "style_size": 48, "style_resize_min": 1.0, "style_resize_max": 2.5}
+    take(PairedImages(config(folders, **options), 1), 0, 1)
+    assert asked == {"content": round(1.5 * SIZE), "style": 120}
+
+
 def test_apply_crops_where_the_draw_says():
     image = picture(0, 100, 60)
     corner = transforms.apply(image, transforms.Draw(scale=2.0, top=1.0, left=1.0, flip=0.0), 30)
     assert (corner == image[70:, 30:]).all()
-    corner = transforms.apply(image, transforms.Draw(scale=2.0, top=0.0, left=0.0, flip=1.0, flop=1.0), 30)
-    assert (corner == image[:30, :30][::-1, ::-1]).all()
+    below = transforms.apply(image, transforms.Draw(scale=2.0, top=1.0, left=0.0, flip=1.0, flop=0.0), 30)
+    assert (below == image[70:, :30][:, ::-1]).all()
+    beside = transforms.apply(image, transforms.Draw(scale=2.0, top=0.0, left=1.0, flip=0.0, flop=1.0), 30)
+    assert (beside == image[:30, 30:][::-1]).all()
 
 
 def test_strong_reduction_does_not_alias():

@@ -50,6 +50,8 @@ def test_style_kinds_by_table(tmp_path):
     files, _ = scan_folder(folder, "style_path", 16)
     assert style_weights(files, folder, {"painting": 2.0, "texture": 0.5}) == [2.0, 1.0, 1.0, 0.5]
     assert style_weights(files, folder, {}) is None
+    # what the table says of a file goes before its folder
+    assert style_weights(files, folder.parent, {"painting": 2.0, "train": 3.0}) == [2.0, 3.0, 3.0, 3.0]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from src.data.images import write_image
 from src.errors import UserError
 from src.stylize import engines
 from src.stylize.engines import choose_engine, find_parts, installed, open_networks
+from src.stylize.readers import open_openvino
 from src.stylize.stylizer import Stylizer
 
 TOLERANCE = 1e-4
@@ -95,6 +97,18 @@ def test_an_engine_that_is_not_installed_names_what_to_install(monkeypatch, engi
         choose_engine(engine, checkpoint)
 
 
+@pytest.mark.parametrize("precision, told", [("float32", "f32"), ("bfloat16", "bf16"), ("float16", "f16")])
+def test_openvino_is_told_the_precision(precision, told, monkeypatch):
+    openvino = pytest.importorskip("openvino", reason="needs requirements-openvino.txt")
+
+    def compile_model(core, file, device, settings):
+        raise RuntimeError(settings["INFERENCE_PRECISION_HINT"])
+
+    monkeypatch.setattr(openvino.Core, "compile_model", compile_model)
+    with pytest.raises(UserError, match=f"OpenVINO can't read it: {told}$"):
+        open_openvino([Path("a_predictor.onnx"), Path("a_transfer.onnx")], precision)
+
+
 def test_parts_are_found_from_either_name(exported):
     for name in (exported[".onnx"], exported[".onnx"].replace("transfer", "predictor")):
         assert [path.name for path in find_parts(name, ".onnx")] == ["tiny_predictor.onnx", "tiny_transfer.onnx"]
@@ -114,6 +128,7 @@ def test_bad_exported_files_are_named(tmp_path, exported):
 
 WITHOUT_MINDSPORE = """
 import sys
+from pathlib import Path
 sys.modules["mindspore"] = None  # an import of it fails, as where it is not installed
 import importlib.metadata
 version = importlib.metadata.version

@@ -9,8 +9,9 @@ import pytest
 import eval as eval_entry
 from src.data.images import center_crop, read_image, resize_short_side, write_image
 from src.errors import run_entry
-from src.evaluation import evaluate_pairs, relative_names, unique_names
-from src.metrics import ImageMetric
+from src.evaluation import Pair, evaluate_pairs, relative_names, unique_names, write_table
+from src.found_pictures import with_pictures
+from src.metrics import ImageMetric, Measurement
 from src.stylize.engines import open_networks
 from src.stylize.stylizer import Stylizer
 
@@ -134,6 +135,26 @@ def test_own_size_without_loss_network(call, stylizer, image_folders, tmp_path):
     assert {row["picture"] for row in rows} == names
 
 
+def test_each_figure_stands_in_its_own_column(tmp_path):
+    measured = Measurement(0.1, 2.0, 3.0, 0.4, 0.5, 0.6, {"relu1_1": 0.7, "relu2_1": float("nan")})
+    pair = Pair(0, 0, None, None, None, measured, 8.0)
+    write_table(tmp_path / "metrics.csv", [{"content": "a.jpg", **pair.figures()}])
+    assert read_rows(tmp_path) == [
+        {
+            "content": "a.jpg",
+            "ssim": "0.1",
+            "content_distance": "0.5",
+            "style_left": "0.6",
+            "style_left_relu1_1": "0.7",
+            "style_left_relu2_1": "",
+            "grid_energy": "2",
+            "colour_mean": "3",
+            "colour_covariance": "0.4",
+            "milliseconds": "8",
+        }
+    ]
+
+
 def test_deterministic(call, image_folders, tmp_path):
     contents, styles = image_folders
     for run in ("first", "second"):
@@ -193,6 +214,11 @@ def test_pictures_of_another_program_get_the_figures_of_a_model(call, stylizer, 
         assert row["milliseconds"] == "" and row["ssim"] != ""
         for key in ("ssim", "grid_energy", "colour_mean", "colour_covariance"):
             assert row[key] == model[key]
+
+
+def test_contents_and_styles_without_a_picture_are_left_out():
+    found = with_pictures({(2, 1): "cy", (0, 1): "ay", (0, 3): "aw"}, ["a", "b", "c"], ["x", "y", "z", "w"])
+    assert found == (["a", "c"], ["y", "w"], {(1, 0): "cy", (0, 0): "ay", (0, 1): "aw"})
 
 
 def test_pictures_says_what_it_measured(image_folders, tmp_path, capsys):

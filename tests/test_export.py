@@ -95,6 +95,21 @@ def test_onnx_rounds_betas_as_the_published_network_does(onnx_graph, runtime, tm
     assert np.abs(onnx_graph.load(tmp_path / "without.onnx")(*arrays) - found).max() > 1e-5
 
 
+def test_onnx_for_tiles_is_the_transfer_network_where_its_statistics_are_the_image_s(onnx_graph, runtime, tmp_path):
+    model = scattered_model(norm_affine=True)
+    run = {}
+    for part in ("transfer", "tiles"):
+        onnx_graph.write(make_part(model, part), tmp_path / f"{part}.onnx")
+        run[part] = onnx_graph.load(tmp_path / f"{part}.onnx")
+    image, embedding = noise(1, 3, 36, 52), np.random.default_rng(1).normal(size=(1, 100)).astype(np.float32)
+    expected = run["transfer"](image, embedding)
+    nothing = np.zeros((2, make_part(model, "tiles").cell.channels), np.float32)
+    own, statistics = run["tiles"](image, embedding, nothing, np.zeros(1, np.float32))
+    given, _ = run["tiles"](image, embedding, statistics, np.ones(1, np.float32))
+    assert np.abs(own - expected).max() <= TOLERANCE and np.abs(given - expected).max() <= TOLERANCE
+    assert expected.std() > 0.02
+
+
 def test_onnx_takes_batches_of_any_size(onnx_graph, stylizer, tmp_path):
     onnx_graph.write(make_part(stylizer.networks.model, "fused", free_batch=True), tmp_path / "model.onnx")
     run = onnx_graph.load(tmp_path / "model.onnx")

@@ -16,11 +16,12 @@ from src.config import defaults
 from src.data.images import read_image, resize_short_side, to_network, write_image
 from src.deploy.exporter import export
 from src.errors import UserError, run_entry
+from src.models.factory import create_model
 from src.models.style_prediction import ROW_UNIT
 from src.stylize.stylizer import Stylizer
 from src.training.build import build_model, build_objective
 from src.training.log import LossLog
-from src.training.styles import whole_grams
+from src.training.styles import whole_grams, with_new_rows
 from src.training.trainer import train
 from src.weights.load import load_model
 from src.weights.native import read_checkpoint
@@ -302,6 +303,13 @@ def test_styles_that_can_not_be_picked_are_one_line(call, tmp_path, method, argu
     assert not (tmp_path / "out.png").exists()
     for text in naming:
         assert text in error
+
+
+def test_a_new_row_starts_as_the_mean_of_those_there():
+    model = create_model(defaults(network={"method": "n_styles", "width": 0.25})["network"], styles=("a", "b", "c"))
+    known = {"predictor.row0": np.array([1.0, 4.0]), "predictor.row1": np.array([2.0, -4.0]), "transfer": np.ones(3)}
+    found = with_new_rows(known, model)
+    assert found.pop("predictor.row2").tolist() == [1.5, 0.0] and found == known
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])

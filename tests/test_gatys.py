@@ -9,6 +9,7 @@ from src.config import defaults
 from src.data.images import resize_short_side
 from src.errors import UserError
 from src.gatys.method import Gatys, keep_colors
+from src.gatys.optimizers import LBFGS
 from src.gatys.settings import plan_levels, weighted_loss
 
 LOSS = {
@@ -79,28 +80,40 @@ def test_lbfgs_lowers_the_loss_faster_than_adam(method, pictures):
     assert all(later <= earlier for earlier, later in zip(found["lbfgs"], found["lbfgs"][1:], strict=False))
 
 
+class Quadratic(LBFGS):
+    """A loss with a known answer, and 30 times as much curvature in one direction as in another."""
+
+    wanted, curvature = np.linspace(-0.5, 1.5, 12, dtype=np.float32), np.geomspace(1, 30, 12).astype(np.float32)
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.restart(np.full(12, 0.5))
+
+    def _evaluate(self, x):
+        error = x - self.wanted
+        return np.array([0.5 * np.sum(self.curvature * error**2)]), self.curvature * error
+
+    def pastiche(self):
+        return self._x
+
+
 def test_lbfgs_finds_the_minimum_of_a_quadratic_within_the_bounds():
-    """Against a known answer, with 30 times as much curvature in one direction as in another."""
-    from src.gatys.optimizers import LBFGS
-
-    class Quadratic(LBFGS):
-        wanted, curvature = np.linspace(-0.5, 1.5, 12, dtype=np.float32), np.geomspace(1, 30, 12).astype(np.float32)
-
-        def __init__(self, settings):
-            self.settings = settings
-            self.restart(np.full(12, 0.5))
-
-        def _evaluate(self, x):
-            error = x - self.wanted
-            return np.array([0.5 * np.sum(self.curvature * error**2)]), self.curvature * error
-
-        def pastiche(self):
-            return self._x
-
     found = Quadratic(defaults()["optimize"])
     for _ in range(40):
         found.step()
     np.testing.assert_allclose(found.pastiche(), Quadratic.wanted.clip(0, 1), atol=1e-3)
+
+
+def test_lbfgs_knows_the_curvature_along_its_last_moves():
+    found = Quadratic(defaults(optimize={"history": 2})["optimize"])
+    places = []
+    for _ in range(5):
+        found.step()
+        places.append(found.pastiche())
+    moves = np.diff(places, axis=0)[-2:]
+    assert np.abs(moves).max(1).all()
+    np.testing.assert_array_equal(found.state()["moves"], moves)
+    np.testing.assert_allclose(found.state()["changes"], moves * Quadratic.curvature, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(

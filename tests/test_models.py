@@ -158,6 +158,9 @@ def test_statistics_predictor_standardises_and_clips():
     statistics = random(50, predictor.center.shape[0]) * 3 + 1
     predictor.standardise_over(statistics)
     assert np.allclose(predictor.center.asnumpy(), statistics.mean(0), atol=1e-5)
+    standard = (statistics - statistics.mean(0)) / (statistics.std(0) + 0.01 * statistics.std(0).mean())
+    found = predictor.clipped(ms.Tensor(2 * statistics - statistics.mean(0))).asnumpy()
+    assert np.allclose(found, (2 * standard).clip(-5, 5), atol=1e-4) and found.max() == 5
     far, further = statistics.mean(0) + 100 * statistics.std(0), statistics.mean(0) + 1000 * statistics.std(0)
     found = predictor.embed_statistics(ms.Tensor(np.stack([far, further]).astype(np.float32))).asnumpy()
     assert np.allclose(found[0], found[1])

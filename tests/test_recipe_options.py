@@ -3,6 +3,7 @@
 Values are computed by NumPy or by hand. An option that a recipe takes up later fails here until it has such a test.
 """
 
+import dataclasses
 import re
 
 import mindspore as ms
@@ -205,33 +206,41 @@ def test_optimizer_is_the_one_named(name, kind):
         assert float(optimizer.momentum) == pytest.approx(0.9)
 
 
-class Constant(ms.nn.Cell):
-    """A predictor that gives the same statistics, and twice them as embeddings, for every image."""
+@pytest.mark.parametrize("precision, scale", [("float32", None), ("bfloat16", None), ("float16", 512)])
+def test_the_loss_is_scaled_in_float16_alone(precision, scale):
+    weights = [ms.Parameter(ms.Tensor(np.ones(3), ms.float32), name="weight")]
+    train = defaults(train={"optimizer": "sgd", "steps": 2, "loss_scale": 512.0})["train"]
+    scaler = build_step(train, ms.nn.Cell(), weights, dataclasses.replace(RUNTIME, precision=precision)).scaler
+    assert (scaler and float(scaler.scale_value)) == scale
+
+
+class Brightness(ms.nn.Cell):
+    """A predictor: statistics times an image's brightness, and twice these as its embedding."""
 
     def __init__(self, statistics):
         super().__init__()
         self.statistics = ms.Tensor(statistics, ms.float32)
 
     def standard_statistics(self, images):
-        return self.statistics
+        return images.mean((1, 2, 3)).reshape((-1, 1)) * self.statistics
 
     def embed_standard(self, statistics):
         return 2 * statistics
 
     def construct(self, images):
-        return 2 * self.statistics
+        return 2 * self.standard_statistics(images)
 
 
 class Student(ms.nn.Cell):
     def __init__(self, statistics, heads):
         super().__init__()
-        self.predictor, self.transfer = Constant(statistics), ms.nn.Cell()
+        self.predictor, self.transfer = Brightness(statistics), ms.nn.Cell()
         self.transfer.heads = ms.nn.Cell()
         self.transfer.heads.weight = ms.Parameter(ms.Tensor(heads, ms.float32), name="heads")
 
 
 class Judge(ms.nn.Cell):
-    """A stylization loss of 3."""
+    """A stylization loss: the sum of the embeddings that a pastiche is painted with."""
 
     names = ("total", "style")
 
@@ -239,24 +248,41 @@ class Judge(ms.nn.Cell):
         return (0, 0)
 
     def judge(self, content, embedding, features, grams):
-        return ms.Tensor(3.0, ms.float32), ms.Tensor([3.0, 1.5], ms.float32)
+        total = embedding.sum()
+        return total, ms.ops.stack((total, total / 2))
 
 
 @pytest.mark.parametrize("hint_weight, weight", [(0.0, 0.0), (0.5, 0.0), (4.0, 0.25)])
 def test_distillation_weighs_its_terms(hint_weight, weight):
     rng = np.random.default_rng(0)
-    ours, theirs, heads = rng.normal(size=(2, 5)), rng.normal(size=(2, 5)), rng.normal(size=(8, 5))
+    ours, theirs, heads = rng.normal(size=(1, 5)), rng.normal(size=(1, 5)), rng.normal(size=(8, 5))
     judge = Judge() if weight else None
-    cell = Distillation(Student(ours, heads), Constant(theirs), judge, weight, hint_weight)
-    images = ms.Tensor(np.zeros((1, 3, 8, 8)), ms.float32)
-    total, terms = cell.construct(images, images, cell.targets(images, images))
+    cell = Distillation(Student(ours, heads), Brightness(theirs), judge, weight, hint_weight)
+    content, style = (ms.Tensor(np.full((1, 3, 8, 8), value), ms.float32) for value in (0.25, 0.75))
+    total, terms = cell.construct(content, style, cell.targets(content, style))
     found = dict(zip(cell.names, terms.asnumpy(), strict=True))
-    error = np.square(2 * (ours - theirs) @ heads.T).mean() / np.square(2 * theirs @ heads.T).mean()
-    hint = np.square(ours - theirs).mean()
+    brightness = np.array([[0.25], [0.75]])
+    error = np.square(2 * brightness * (ours - theirs) @ heads.T).mean()
+    error /= np.square(2 * brightness * theirs @ heads.T).mean()
+    hint = np.square(brightness * (ours - theirs)).mean()
     assert found["embedding"] == pytest.approx(error, rel=1e-4)
     assert found.get("hint", 0) == pytest.approx(hint if hint_weight else 0, rel=1e-4)
-    expected = error + hint_weight * hint + weight * 3
+    judged = 2 * 0.75 * ours.sum()  # the pastiche is the content's in the style, not in the content's own
+    expected = error + hint_weight * hint + weight * judged
     assert float(total) == pytest.approx(expected, rel=1e-4) and found["total"] == pytest.approx(expected, rel=1e-4)
+
+
+# runtime
+
+
+def test_the_seed_decides_what_a_new_network_is():
+    from src.runtime import setup
+
+    found = []
+    for seed in (5, 5, 6):
+        setup(defaults(runtime={"seed": seed})["runtime"])
+        found.append(ms.nn.Dense(3, 2, weight_init="normal").weight.asnumpy())
+    assert np.array_equal(found[0], found[1]) and not np.array_equal(found[0], found[2])
 
 
 # the optimisation

@@ -121,11 +121,13 @@ def test_the_status_is_the_childs(script, status, base, stub, tmp_path):
 def test_output_is_shown_and_added_to_a_log_in_the_output_folder(script, base, stub, tmp_path):
     folder = tmp_path / "new folder" / "out"
     for _ in range(2):
-        process, called = stub(script, *positional(script, base).values(), f"{output_option(script)}={folder}")
+        # of a repeated option the last value counts
+        given = output_option(script), tmp_path / "earlier", output_option(script), folder
+        process, called = stub(script, *positional(script, base).values(), *given)
         assert "standard output" in process.stdout and "standard error" in process.stdout
     log = folder / ("eval.log" if script == "run_eval.sh" else "train.log")
     assert log.read_text().count("standard output") == log.read_text().count("standard error") == 2
-    assert values(called, output_option(script)) == [str(folder)]
+    assert values(called, output_option(script)) == [str(folder), str(tmp_path / "earlier"), str(folder)]
 
 
 @pytest.mark.parametrize("script", NAMES)

@@ -14,7 +14,8 @@ from src.training.objectives import Stylization, loss_taps
 from src.training.style_crops import StyleCrops, fixed_crops
 
 SIDE = 48
-CROPS = [(0, 0), (3, 1)]
+# (style, number): two crops of one style, and one number of two styles
+CROPS = [(0, 0), (0, 1), (3, 1)]
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def stylization(loss_weights):
 
 
 def batch(image, first):
-    pixels = np.stack([image(SIDE, SIDE, first + i).transpose(2, 0, 1) for i in range(2)])
+    pixels = np.stack([image(SIDE, SIDE, first + i).transpose(2, 0, 1) for i in range(len(CROPS))])
     return ms.Tensor(pixels.astype(np.float32) / 255)
 
 

@@ -92,6 +92,17 @@ def test_every_batch_is_spread_over_the_picture():
 # the passes
 
 
+def test_every_crop_counts_alike_in_the_statistics():
+    content, half = np.zeros((32, 32, 3), np.uint8), (slice(0, 16), slice(16, 32))
+    content[:16, :16], content[:16, 16:], content[16:] = 51, 102, 255
+    batches = [[(half[0], half[0]), (half[0], half[1])], [(half[1], half[0])]]
+    networks = SimpleNamespace(collect=lambda crops, embedding: np.full((2, 5), crops.mean()))
+    seen = []
+    found = tiles.collect_statistics(networks, content, None, batches, 0.1, seen.append)
+    np.testing.assert_allclose(found, np.full((2, 5), (0.2 + 0.4 + 1) / 3 - 0.1), rtol=1e-5)
+    assert seen == [2 * 256, 256]
+
+
 @pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
 def test_tiles_join_without_a_seam(upsampling, image):
     """With the same statistics, tiles give each pixel what one tile of the whole picture gives it."""

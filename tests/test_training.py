@@ -19,6 +19,7 @@ from src.config import defaults
 from src.errors import UserError
 from src.training.build import build_model, build_objective, build_step
 from src.training.files import CheckpointFolder
+from src.training.preview import Preview
 from src.training.schedule import learning_rates
 from src.training.train_step import DONE
 from src.training.trainer import train
@@ -274,7 +275,9 @@ def test_starting_from_a_checkpoint_of_another_network_is_refused(options, tiny_
     assert all(np.array_equal(p.asnumpy(), start[name]) for name, p in model.parameters_and_names())
 
 
-def test_a_finished_run_goes_on_when_asked_for_more_steps_and_saves_the_moving_average(options, tmp_path):
+def test_a_finished_run_goes_on_when_asked_for_more_steps_and_saves_the_moving_average(options, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Preview, "draw", lambda self, path, weights: drawn.append(weights))
     train(options(train={"steps": 4}), RUNTIME)
     train(options(train={"steps": 6}), RUNTIME)
     assert sorted(losses(tmp_path / "run")) == [1, 2, 3, 4, 5, 6]
@@ -286,6 +289,7 @@ def test_a_finished_run_goes_on_when_asked_for_more_steps_and_saves_the_moving_a
             for part in ("weight.", "average.")
         )
         assert np.array_equal(weights[name], average) and not np.array_equal(raw, average), name
+        assert np.array_equal(drawn[-1][name], average), name
 
 
 def test_resuming_with_another_network_is_refused(options):
