@@ -129,7 +129,7 @@ def test_decoding_leaves_enough_pixels_for_the_smallest_crop(tmp_path, monkeypat
         asked[path.parent.name] = at_least
         return read_image(path, at_least)
 
-    monkeypatch.setattr("src.data.dataset.read_image", reading)
+    monkeypatch.setattr("src.data.stream.read_image", reading)
     options = {"content_resize": 1.5, "style_size": 48, "style_resize_min": 1.0, "style_resize_max": 2.5}
     take(PairedImages(config(folders, **options), 1), 0, 1)
     assert asked == {"content": round(1.5 * SIZE), "style": 120}

@@ -8,175 +8,20 @@ themselves. Nothing is remembered from one step to the next: any step can be the
 """
 
 import functools
-import io
-import logging
 import multiprocessing
-import threading
 
 import mindspore.dataset as ds
 import mindspore.dataset.vision as vision
 import numpy as np
-from PIL import Image
 
 from src.data import transforms
-from src.data.decoding import find_damage
-from src.data.images import read_image
 from src.data.scan import scan_folder, style_weights
+from src.data.stream import Stream
 from src.errors import UserError
 from src.stylize.named import style_name
 
-logger = logging.getLogger("style_transfer")
 _CONTENT, _STYLE = 0, 1
-_ATTEMPTS = 5  # crops of an image that are drawn until one is not flat
 _PIPELINE_DEPTH = 64  # steps searched for the file that broke the pipeline; more than it ever reads ahead
-
-
-class _Stream:
-    """The files of one kind, in the order that the seed gives them, and what is drawn about each."""
-
-    def __init__(self, files, skipped, weights, key, draw, target, avoid_flat=False, crops=0):
-        """
-        Args:
-            files: `SourceFile`s, sorted.
-            skipped: how many files the scan left out.
-            weights: sampling weight a file, or None for each file once an epoch.
-            key: two numbers, seed and stream, that begin the key of every random generator.
-            draw: function of a numpy generator, gives a `transforms.Draw`.
-            target: short side in pixels that is always enough for the crops.
-            avoid_flat: whether another crop, or the next file, takes the place of a crop of one colour.
-            crops: how many draws a file has; 0 for a new one each time.
-        """
-        self.files, self.skipped = files, skipped
-        self._weights, self._key, self._draw, self._target, self._crops = weights, key, draw, target, crops
-        self._avoid_flat = avoid_flat
-        self._checked, self._odd, self._broken, self._flat = set(), set(), set(), set()
-        self._instead = {}  # position: file that stands there in place of a flat one
-        self._lock = threading.Lock()
-        self._order = functools.lru_cache(maxsize=4)(self._make_order)
-
-    def __len__(self):
-        return len(self.files)
-
-    def _make_order(self, epoch):
-        generator = np.random.default_rng((*self._key, 0, epoch))
-        count = len(self.files)
-        if self._weights is None:
-            return generator.permutation(count)
-        # evenly spaced points on the cumulated weights: each file comes up as often as expected, give or take one
-        cumulated = np.cumsum(self._weights)
-        points = (np.arange(count) + generator.random()) * (cumulated[-1] / count)
-        return generator.permutation(np.searchsorted(cumulated, points, side="right").clip(max=count - 1))
-
-    def index(self, position) -> int:
-        """Which file stands at a position; a damaged or flat one is replaced by the next in sorted order."""
-        if position in self._instead:
-            return self._instead[position]
-        epoch, place = divmod(position, len(self.files))
-        return self._usable(int(self._order(epoch)[place]))
-
-    def _usable(self, index):
-        """The first file from an index on that was not found to be damaged."""
-        for _ in range(len(self.files)):
-            if index not in self._broken:
-                return index
-            index = (index + 1) % len(self.files)
-        raise UserError(f"every image beside {self.files[0].path} has become unreadable; are the files still there?")
-
-    def draw(self, position, attempt=0) -> transforms.Draw:
-        """What chance decides about the image at a position; at each attempt anew."""
-        key = (1, position, *([attempt] if attempt else []))
-        if self._crops:
-            key = (2, *self.fixed_crop(position))
-        return self._draw(np.random.default_rng((*self._key, *key)))
-
-    def fixed_crop(self, position) -> tuple[int, int]:
-        """Which file stands at a position, and which of its fixed crops."""
-        generator = np.random.default_rng((*self._key, 3, position))
-        return self.index(position), int(generator.integers(self._crops))
-
-    def crop(self, image, draw, size, position) -> np.ndarray:
-        """What a batch holds at a position: the decoded image there, uint8 (H, W, 3), cropped and changed as drawn.
-
-        Another crop of it, or of the next files, where that would be flat; the flat one when all are.
-        """
-        first = found = transforms.apply(image, draw, size)
-        for _ in range(len(self.files) if self._avoid_flat else 0):
-            for other in self._other_draws(position):
-                if not transforms.is_flat(found):
-                    return found
-                found = transforms.apply(image, other, size)
-            if not transforms.is_flat(found):
-                return found
-            image = self._pass_over(position)
-            found = transforms.apply(image, self.draw(position), size)
-        self._instead.pop(position, None)
-        return first
-
-    def _other_draws(self, position):
-        """A few random ones, then the largest squares, which are flat of flat pictures alone."""
-        yield from (self.draw(position, attempt) for attempt in range(1, _ATTEMPTS))
-        yield from (transforms.Draw(1.0, place, place, 0.0) for place in (0.5, 0.0, 1.0))
-
-    def _pass_over(self, position):
-        """Puts the next readable file in the place of a flat one: its image."""
-        index = self.index(position)
-        with self._lock:
-            if index not in self._flat:
-                self._flat.add(index)
-                self.skipped += 1
-                logger.warning(
-                    "skipped %s: a picture of one colour, of which nothing is learnt", self.files[index].path
-                )
-        while True:
-            index = self._usable((index + 1) % len(self.files))
-            try:
-                image = read_image(self.files[index].path, at_least=self._target)
-            except (UserError, OSError) as error:
-                self._give_up(index, error)
-            else:
-                self._instead[position] = index
-                return image
-
-    def encoded(self, position) -> np.ndarray:
-        """The image at a position as the bytes of a file that MindData's decoder reads right, uint8 (n,)."""
-        while True:
-            index = self.index(position)
-            try:
-                return self._read(index)
-            except (UserError, OSError) as error:
-                self._give_up(index, error)
-
-    def check(self, position) -> bool:
-        """Whether MindData decodes the image at a position; when not, PIL will decode it from now on."""
-        index = self.index(position)
-        try:
-            vision.Decode()(self.encoded(position))
-        except RuntimeError:
-            self._odd.add(index)
-            return False
-        return True
-
-    def _read(self, index):
-        file = self.files[index]
-        reducible = file.jpeg and min(file.width, file.height) >= 2 * self._target
-        if file.plain and not reducible and index not in self._odd:
-            encoded = np.fromfile(file.path, np.uint8)
-            if index not in self._checked:  # MindData fills what is damaged inside a JPEG with grey, without a word
-                if damage := find_damage(io.BytesIO(encoded)):
-                    raise UserError(f"{file.path}: {damage}")
-                self._checked.add(index)
-            return encoded
-        bitmap = io.BytesIO()
-        Image.fromarray(read_image(file.path, at_least=self._target)).save(bitmap, "BMP")
-        return np.frombuffer(bitmap.getbuffer(), np.uint8)
-
-    def _give_up(self, index, error):
-        with self._lock:
-            if index in self._broken:
-                return
-            self._broken.add(index)
-            self.skipped += 1
-        logger.warning("skipped %s", error)
 
 
 class PairedImages:
@@ -200,13 +45,13 @@ class PairedImages:
         files, skipped = scan_folder(data.content_path, "content_path", data.min_side)
         draw = functools.partial(transforms.draw_content, data=data)
         target = round(data.image_size * data.content_resize)
-        self._content = _Stream(files, skipped, None, (seed, _CONTENT), draw, target, avoid_flat=True)
+        self._content = Stream(files, skipped, None, (seed, _CONTENT), draw, target, avoid_flat=True)
         files, skipped = scan_folder(data.style_path, "style_path", data.min_side)
         files = [file for file in files if style_name(file.path) not in known_styles] or files
         weights = style_weights(files, data.style_path, data.style_kinds)
         draw = functools.partial(transforms.draw_style, data=data)
         target = round(data.style_side * data.style_resize_max)
-        self._style = _Stream(files, skipped, weights, (seed, _STYLE), draw, target, crops=data.style_crops)
+        self._style = Stream(files, skipped, weights, (seed, _STYLE), draw, target, crops=data.style_crops)
 
     @property
     def content_count(self) -> int:
