@@ -211,6 +211,11 @@ def test_a_flat_content_is_passed_over_and_named_once(folders, caplog):
     assert_same(take(later, 7, 20), batches[7:])
 
 
+def test_each_attempt_at_a_crop_is_another(folders):
+    images = PairedImages(config(folders, content_resize=1.5), 1)
+    assert len({images._content.draw(7, attempt) for attempt in range(5)}) == 5
+
+
 def test_a_crop_of_the_sky_is_drawn_again(folders):
     """Three quarters of the picture are flat, and every crop shows the rest."""
     sky = np.full((48, 192, 3), (120, 160, 200), np.uint8)

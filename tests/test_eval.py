@@ -2,6 +2,7 @@
 
 import csv
 import statistics
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 import eval as eval_entry
 from src.data.images import center_crop, read_image, resize_short_side, write_image
 from src.errors import run_entry
-from src.evaluation import Pair, evaluate_pairs, relative_names, unique_names, write_table
+from src.evaluation import EvaluationFolder, Pair, evaluate_pairs, relative_names, unique_names, write_table
 from src.found_pictures import with_pictures
 from src.metrics import ImageMetric, Measurement
 from src.stylize.engines import open_networks
@@ -152,6 +153,17 @@ def test_each_figure_stands_in_its_own_column(tmp_path):
             "colour_covariance": "0.4",
             "milliseconds": "8",
         }
+    ]
+
+
+def test_the_summary_is_medians_and_outer_tenths():
+    named = {"content": "a", "style": "b", "picture": "c"}
+    figures = [{"ssim": n / 10, "style_left": float("nan"), "grid_energy": 1.0 * n} for n in range(11)]
+    table = EvaluationFolder.summary(SimpleNamespace(rows=[{**named, **row} for row in figures]))
+    assert [line.split() for line in table.splitlines()] == [
+        ["median", "10", "%", "90", "%"],
+        ["ssim", "0.5000", "0.1000", "0.9000"],
+        ["grid_energy", "5.0", "1.0", "9.0"],
     ]
 
 

@@ -248,6 +248,15 @@ def test_distilled_network_gives_the_values_of_its_check_file(shared):
         assert feature.asnumpy().mean() == pytest.approx(expected["mean"], rel=1e-4)
 
 
+def test_aux_layers_are_lifted_by_a_convolution_and_relu():
+    net = DistilledVGG19(("aux2_1", "relu2_1"))
+    bias = random(128)
+    net.aux2_1.bias.set_data(ms.Tensor(bias))
+    aux, relu = (feature.asnumpy() for feature in net(ms.Tensor(np.abs(random(1, 3, 16, 16)))))
+    lifted = np.einsum("oi,nihw->nohw", net.aux2_1.weight.asnumpy()[..., 0, 0], relu) + bias[:, None, None]
+    assert np.allclose(aux, lifted.clip(0), atol=1e-4) and lifted.min() < -0.1
+
+
 def test_distilled_network_names_what_it_lacks():
     with pytest.raises(UserError, match="aux1_2"):
         DistilledVGG19(("aux1_2",))

@@ -139,6 +139,13 @@ def test_styles_of_any_size(stylizer, size):
     assert np.abs(found - reference).max() <= 0.1 * np.abs(reference).max()
 
 
+def test_of_a_very_long_style_the_middle_is_embedded():
+    long = np.arange(256 * 2000 * 3, dtype=np.uint32).astype(np.uint8).reshape(256, 2000, 3)
+    assert (prepare_style(long) == long[:, 488:1512]).all()
+    tall = long.transpose(1, 0, 2)
+    assert (prepare_style(tall) == tall[488:1512]).all()
+
+
 def test_embedding_does_not_depend_on_the_files_resolution(stylizer, image):
     style = image(256, 256, 4)
     larger = np.asarray(Image.fromarray(style).resize((768, 768), Image.Resampling.LANCZOS))

@@ -167,6 +167,17 @@ def test_nan_stops_with_step_and_files(options, tmp_path):
         assert all(np.all(np.isfinite(a)) for a in arrays.values())
 
 
+def test_the_last_few_checkpoints_are_kept(tmp_path):
+    folder = CheckpointFolder(tmp_path, 2)
+    for step in (1, 2, 10, 11):
+        (tmp_path / ".tmp-0-step_00000009.ckpt").write_text("half of it")
+        folder.save(step, lambda path: path.write_text("model"), {"w": np.full(3, step, np.float32)}, {"seed": 1})
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"step_000000{step}{ending}.ckpt" for step in (10, 11) for ending in ("", ".state")
+    ]
+    assert folder.steps() == [10, 11] and folder.load_state(10)[0]["w"].tolist() == [10, 10, 10]
+
+
 def test_full_disk_leaves_earlier_checkpoints_intact(options, tmp_path, monkeypatch):
     train(options(train={"steps": 4}), RUNTIME)
     folder = tmp_path / "run" / "checkpoints"
