@@ -1,17 +1,24 @@
-"""Stylising from Python in two calls.
+"""Stylising from Python in two calls, and training in one.
 
-from src.api import build_model, predict
+from src.api import build_model, predict, train
 
 model = build_model("pretrained_model/n_styles.ckpt")
 pastiche = predict(model, "photo.jpg", "swirling_night")
+checkpoint = train("photos", "styles", "output/mine", "configs/n_styles.yaml", steps=2000)
 """
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
+from src.config import defaults
 from src.data.images import read_image
+from src.options.recipes import unknown
+from src.sections import SECTIONS
 from src.stylize.stylizer import Stylizer
+
+TRAINED = ("network", "loss", "data", "train", "runtime")
 
 
 def build_model(checkpoint="", engine="auto", device_target="auto") -> Stylizer:
@@ -48,6 +55,41 @@ def predict(model, images, style=0):
     if isinstance(images, list | tuple):
         return [model.stylize(_load(image), embedding) for image in images]
     return model.stylize(_load(images), embedding)
+
+
+def train(content_path, style_path, output_dir="output/train", recipe=None, **options) -> Path:
+    """Trains a model as train.py does: from the start, or from the newest checkpoint in the output folder.
+
+    Args:
+        content_path, style_path: folders of photographs and of style images.
+        output_dir: where checkpoints, losses and grids go.
+        recipe: a YAML file of configs/; None for the options of default_config.yaml.
+        options: other options of train.py by their names, `steps=300`, `method="n_styles"`.
+
+    Returns:
+        the checkpoint of the last step, which `build_model` takes.
+
+    Raises:
+        UserError: an option that train.py does not have, or one of its own errors.
+        KeyboardInterrupt: Ctrl-C, after a checkpoint is saved.
+    """
+    from src.runtime import setup
+    from src.training import trainer
+    from src.training.files import CheckpointFolder
+
+    values = {section: {} for section in TRAINED}
+    given = {"content_path": content_path, "style_path": style_path, "output_dir": output_dir, **options}
+    for name, value in given.items():
+        section = next((section for section in TRAINED if SECTIONS[section].find(name)), None)
+        if section is None:
+            known = [name for section in TRAINED for name in SECTIONS[section].schema()]
+            raise unknown(name, known, "train")
+        values[section][SECTIONS[section].find(name).name] = str(value) if isinstance(value, Path) else value
+    settings = SimpleNamespace(**{name: part for name, part in defaults(recipe, **values).items() if name in TRAINED})
+    if trainer.train(settings, setup(settings.runtime)):
+        raise KeyboardInterrupt
+    checkpoints = CheckpointFolder(Path(settings.train.output_dir) / "checkpoints", settings.train.keep_checkpoints)
+    return checkpoints.model_file(checkpoints.steps()[-1])
 
 
 def _load(image):
