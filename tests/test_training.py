@@ -152,7 +152,8 @@ def test_losses_fall_and_the_checkpoint_carries_its_options(options, tmp_path, c
     rows = losses(tmp_path / "run")
     for name in ("total", "style"):  # content starts low with random loss weights: the test on real images looks at it
         values = [float(rows[step][name]) for step in sorted(rows)]
-        assert np.mean(values[-10:]) < 0.7 * np.mean(values[:10]), name
+        # medians: a style of little energy makes a single step's loss several times the others'
+        assert np.median(values[-10:]) < 0.7 * np.median(values[:10]), name
     checkpoint = tmp_path / "run" / "checkpoints" / "step_00000060.ckpt"
     metadata = read_checkpoint(checkpoint)[1]
     assert metadata["network"]["width"] == 0.25 and metadata["options"]["train"]["steps"] == 60
