@@ -13,12 +13,14 @@ import sys
 
 from src.config import parse
 from src.errors import run_entry
+from src.sections import TRAINING_SECTIONS
 
 
 def main(argv):
     """Reads the options, trains, returns the exit code."""
-    sections = ("network", "loss", "data", "train", "runtime")
-    options = parse(argv, sections, "Trains a style transfer network for arbitrary styles, N styles or a single style.")
+    options = parse(
+        argv, TRAINING_SECTIONS, "Trains a style transfer network for arbitrary styles, N styles or a single style."
+    )
     from src.runtime import finish, setup
     from src.training.log import setup_logging
 

@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from src.config import parse, to_dict
 from src.errors import UserError, run_entry
+from src.sections import TRAINING_SECTIONS
 
-SECTIONS = ("network", "loss", "data", "train", "runtime")
 FROZEN = ["predictor.stages", "predictor.translate", "predictor.refine"]
 TERMS = ("total", "content", "style", "tv", "grid")
 
@@ -155,7 +155,7 @@ class Step:
 
 def main(argv):
     """Reads the options, trains, returns the exit code."""
-    options = parse(argv, SECTIONS, "Trains the compact model, with the step in PyTorch.")
+    options = parse(argv, TRAINING_SECTIONS, "Trains the compact model, with the step in PyTorch.")
     check_settings(options)
     import torch
 

@@ -15,10 +15,8 @@ import numpy as np
 from src.config import defaults
 from src.data.images import read_image
 from src.options.recipes import unknown
-from src.sections import SECTIONS
+from src.sections import SECTIONS, TRAINING_SECTIONS
 from src.stylize.stylizer import Stylizer
-
-TRAINED = ("network", "loss", "data", "train", "runtime")
 
 
 def build_model(checkpoint="", engine="auto", device_target="auto") -> Stylizer:
@@ -77,15 +75,17 @@ def train(content_path, style_path, output_dir="output/train", recipe=None, **op
     from src.training import trainer
     from src.training.files import CheckpointFolder
 
-    values = {section: {} for section in TRAINED}
+    values = {section: {} for section in TRAINING_SECTIONS}
     given = {"content_path": content_path, "style_path": style_path, "output_dir": output_dir, **options}
     for name, value in given.items():
-        section = next((section for section in TRAINED if SECTIONS[section].find(name)), None)
+        section = next((section for section in TRAINING_SECTIONS if SECTIONS[section].find(name)), None)
         if section is None:
-            known = [name for section in TRAINED for name in SECTIONS[section].schema()]
+            known = [name for section in TRAINING_SECTIONS for name in SECTIONS[section].schema()]
             raise unknown(name, known, "train")
         values[section][SECTIONS[section].find(name).name] = str(value) if isinstance(value, Path) else value
-    settings = SimpleNamespace(**{name: part for name, part in defaults(recipe, **values).items() if name in TRAINED})
+    settings = SimpleNamespace(
+        **{name: part for name, part in defaults(recipe, **values).items() if name in TRAINING_SECTIONS}
+    )
     if trainer.train(settings, setup(settings.runtime)):
         raise KeyboardInterrupt
     checkpoints = CheckpointFolder(Path(settings.train.output_dir) / "checkpoints", settings.train.keep_checkpoints)

@@ -14,3 +14,5 @@ SECTIONS = {
     "export": ExportConfig,
     "optimize": OptimizeConfig,
 }
+# those that a training takes its options from
+TRAINING_SECTIONS = ("network", "loss", "data", "train", "runtime")
