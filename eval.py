@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from src.config import ROOT, parse, refuse_options
-from src.data.images import list_images, read_image
 from src.errors import UserError, run_entry
 from src.files import check_folder
+from src.images.files import list_images, read_image
 from src.lock import only_run_in
 
 # what concerns one picture's files, which eval.py writes in its own way
@@ -39,7 +39,7 @@ def check_method_options(options):
 def create_method(options, runtime):
     """What stylises: a `Stylizer`, or the optimisation."""
     if options.network.method == "optimize":
-        from src.gatys.method import Gatys
+        from src.optimize.method import Gatys
 
         folder = ROOT / "pretrained_model"
         return Gatys(options.loss, options.optimize, folder, precision=runtime.precision, seed=runtime.seed)
@@ -53,7 +53,7 @@ def create_method(options, runtime):
 
 def create_told_metric(options):
     """The metric of the options; says so when it has to do without a loss network."""
-    from src.metrics import create_metric
+    from src.evaluation.metrics import create_metric
 
     searched = [Path(options.eval.ckpt_path).expanduser().parent, ROOT / "pretrained_model"]
     metric = create_metric(options.loss, searched)
@@ -68,7 +68,7 @@ def create_told_metric(options):
 
 def new_report(settings, folder, contents, styles):
     """The `EvaluationFolder` of some contents and styles."""
-    from src.evaluation import EvaluationFolder, relative_names
+    from src.evaluation.pairs import EvaluationFolder, relative_names
 
     names = relative_names(contents, settings.content_path), relative_names(styles, settings.style_path)
     return EvaluationFolder(folder, contents, styles, *names, settings.image_size, settings.writes_pictures)
@@ -76,7 +76,7 @@ def new_report(settings, folder, contents, styles):
 
 def measure_found(options, folder, contents, styles):
     """Measures the pictures of --pictures; returns the finished report."""
-    from src.found_pictures import check_pictures, find_pictures, measure_pictures, named, with_pictures
+    from src.evaluation.found_pictures import check_pictures, find_pictures, measure_pictures, named, with_pictures
     from src.runtime import setup
 
     settings = options.eval
@@ -97,9 +97,9 @@ def measure_found(options, folder, contents, styles):
 
 def measure_method(options, folder, contents, styles):
     """Stylises and measures; returns the finished report."""
-    from src.evaluation import evaluate_pairs
+    from src.evaluation.pairs import evaluate_pairs
     from src.runtime import setup
-    from src.stylize.named import match_styles
+    from src.styles import match_styles
 
     settings = options.eval
     runtime = setup(options.runtime)

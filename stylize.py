@@ -8,9 +8,9 @@ import shutil
 import sys
 
 from src.config import ROOT, parse, refuse_options
-from src.data.images import read_image
+from src.engines.choice import bundled_styles
 from src.errors import UserError, run_entry
-from src.stylize.engines import bundled_styles
+from src.images.files import read_image
 from src.stylize.pictures import (
     blend_rows,
     check_blend,
@@ -76,15 +76,15 @@ def transfer(options, jobs, styles, weights):
 
 def optimize(options, jobs, styles, weights):
     """As `transfer`, each pastiche optimised."""
-    from src.gatys.run import Outputs, optimize_file
-    from src.gatys.settings import check_scales
+    from src.optimize.run import Outputs, optimize_file
+    from src.optimize.settings import check_scales
 
     settings = options.optimize
     check_scales(settings, len(styles))
     outputs = Outputs(settings, len(jobs), options.stylize.overwrite)
     initial = read_image(settings.init_image) if settings.init_image else None
 
-    from src.gatys.method import Gatys
+    from src.optimize.method import Gatys
     from src.runtime import setup
 
     runtime = setup(options.runtime)

@@ -30,14 +30,14 @@ def known_embedding(folder, model):
 
 
 class Engine:
-    """An engine of `src.stylize.engines`, in one precision."""
+    """An engine of `src.engines.choice`, in one precision."""
 
     def __init__(self, folder, engine, precision="float32"):
         self.folder, self.engine, self.precision = folder, engine, precision
         self.opened = {}
 
     def _networks(self, model):
-        from src.stylize.engines import open_networks
+        from src.engines.choice import open_networks
 
         if model not in self.opened:
             name = f"{model}.ckpt" if self.engine == "mindspore" else f"{model}_transfer.onnx"
@@ -67,8 +67,8 @@ class Engine:
 
     def optimization(self, network, content, style):
         """A function that makes an iteration of the optimisation of a content, with a loss network of that name."""
-        from src.data.images import to_image
-        from src.gatys.method import Gatys
+        from src.images.files import to_image
+        from src.optimize.method import Gatys
         from src.runtime import setup
 
         options = optimization_options(self.folder, network)

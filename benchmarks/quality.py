@@ -17,9 +17,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from src.config import defaults, parse
-from src.data.images import list_images, read_at, write_image
 from src.errors import UserError, run_entry
 from src.files import atomic_write, check_folder
+from src.images.files import list_images, read_at, write_image
 from src.options.option import Options, PathText, option
 
 SHOWN = 6
@@ -58,7 +58,7 @@ def sample(contents, styles, count) -> set:
 
 def measure(name, method, contents, styles, metric, image_size, wanted=None):
     """Rows of the table for one method: dicts of figures."""
-    from src.evaluation import evaluate_pairs
+    from src.evaluation.pairs import evaluate_pairs
 
     rows = []
     for pair in evaluate_pairs(contents, styles, method, metric, image_size, wanted):
@@ -70,7 +70,7 @@ def measure(name, method, contents, styles, metric, image_size, wanted=None):
 
 def middle(rows, key) -> str:
     """The median of a figure, with the 10th and 90th percentile when there are enough rows."""
-    from src.evaluation import finite
+    from src.evaluation.pairs import finite
 
     values = finite(rows, key)
     text = f"{np.median(values):.3f}"
@@ -111,11 +111,11 @@ def main(argv):
     contents = list_images(settings.content_path, "content_path", folder)
     styles = list_images(settings.style_path, "style_path", folder)
 
-    from src.evaluation import write_table
-    from src.gatys.method import Gatys
-    from src.metrics import create_metric
+    from src.evaluation.metrics import create_metric
+    from src.evaluation.pairs import write_table
+    from src.images.sheets import draw_grid, evenly_spaced
+    from src.optimize.method import Gatys
     from src.runtime import setup
-    from src.stylize.report import draw_grid, evenly_spaced
     from src.stylize.stylizer import Stylizer
 
     runtime = setup(options.runtime)

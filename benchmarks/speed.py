@@ -90,10 +90,10 @@ def prepare(folder, config_path):
     """Writes the models, their exported pairs and the recipe that the contenders read."""
     import mindspore as ms
 
+    from src.engines.choice import BUNDLED
     from src.models.factory import create_model
     from src.models.vgg import VGG, DistilledVGG19
     from src.runtime import setup
-    from src.stylize.engines import BUNDLED
     from src.weights.load import load_model
     from src.weights.native import save_checkpoint, to_arrays
 

@@ -160,11 +160,11 @@ def main(argv):
     import torch
 
     from src.data.dataset import PairedImages
-    from src.models.factory import create_loss_network
     from src.runtime import setup
     from src.training.build import weights_folder
     from src.training.schedule import learning_rates
     from src.weights.load import load_model
+    from src.weights.loss_network import create_loss_network
     from src.weights.native import save_checkpoint, to_arrays
 
     runtime = setup(options.runtime)

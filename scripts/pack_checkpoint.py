@@ -42,8 +42,8 @@ def main(argv):
         positionals=[("source", None, "checkpoint"), ("target", None, "checkpoint to write")],
         own=PackOptions,
     )
+    from src.deploy.pack import pack
     from src.runtime import setup
-    from src.weights.pack import pack
 
     setup(options.runtime)
     target = pack(options.source, options.target, options.own)

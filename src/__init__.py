@@ -10,7 +10,7 @@ Dumoulin et al. 2016    StyleTransferNetwork,  StylizationLoss, Stylization     
 (N styles)              StyleTable
 Johnson et al. 2016     StyleTransferNetwork,  StylizationLoss, Stylization        configs/single_style
 (one style)             StyleTable of one row
-Gatys et al. 2016       none: the pixels       gatys.objective, gatys.optimizers   configs/optimize
+Gatys et al. 2016       none: the pixels       optimize.objective, optimizers      configs/optimize
 (optimises the image)
 ======================  =====================  ==================================  ============================
 
@@ -18,9 +18,10 @@ The networks are in models/style_transfer.py and models/style_prediction.py. All
 models/normalization.py, which is conditional instance normalization, and LossNetwork in models/vgg.py, whose features
 the losses compare.
 
-An option, with its range and its help, is one field in options/. A picture goes through data/images.py (reading,
-writing), stylize/stylizer.py (embedding, stylising), stylize/tiles.py (large pictures) and stylize/flat.py (pictures of
-a single colour).
+An option, with its range and its help, is one field in options/. A picture goes through images/ (reading, writing,
+padding, sheets), engines/ (what runs the networks), stylize/stylizer.py (embedding, stylising), stylize/tiles.py (large
+pictures) and stylize/flat.py (pictures of a single colour). The folders build on each other in the order that
+tests/test_imports.py states.
 """
 
 from src import runtime as _runtime  # noqa: F401  prepares the environment before anything imports mindspore

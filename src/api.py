@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from src.config import defaults
-from src.data.images import read_image
+from src.images.files import read_image
 from src.options.recipes import unknown
 from src.sections import SECTIONS, TRAINING_SECTIONS
 from src.stylize.stylizer import Stylizer
@@ -24,7 +24,7 @@ def build_model(checkpoint="", engine="auto", device_target="auto") -> Stylizer:
 
     Args:
         checkpoint: the file; empty for the bundled model.
-        engine: see `src.stylize.engines.choose_engine`.
+        engine: see `src.engines.choice.choose_engine`.
         device_target: Ascend, GPU, CPU or auto.
 
     Raises:

@@ -16,10 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from src.config import defaults, parse  # noqa: E402
-from src.data.images import read_at  # noqa: E402
 from src.errors import run_entry  # noqa: E402
-from src.evaluation import evaluate_pairs  # noqa: E402
-from src.metrics import ImageMetric, create_metric  # noqa: E402
+from src.evaluation.metrics import ImageMetric, create_metric  # noqa: E402
+from src.evaluation.pairs import evaluate_pairs  # noqa: E402
+from src.images.files import read_at  # noqa: E402
 
 BOUNDS = ROOT / "tests" / "quality_bounds.json"
 CONTENTS = [ROOT / f"dataset/test/content/{name}.jpg" for name in ("astronaut", "cat", "coffee")]
@@ -40,7 +40,7 @@ def edges(image):
 
 
 def measure_pairs(stylizer, metric=None):
-    """The `src.evaluation.Pair`s of all contents and styles; `metric` without a loss network when left out."""
+    """The `src.evaluation.pairs.Pair`s of all contents and styles; `metric` without a loss network when left out."""
     return list(evaluate_pairs(CONTENTS, STYLES, stylizer, metric or ImageMetric(), SIDE))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from src.config import parse
-from src.stylize.named import blend_weights
+from src.styles import blend_weights
 from src.stylize.pictures import blend_rows, named_styles, style_files
 from src.stylize.stylizer import Stylizer
 

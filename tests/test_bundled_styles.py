@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import stylize
-from src.data.images import read_at, read_image
+from src.engines.choice import BUNDLED_STYLES, bundled_styles, installed
 from src.errors import run_entry
-from src.stylize.engines import BUNDLED_STYLES, bundled_styles, installed
+from src.images.files import read_at, read_image
 from src.stylize.stylizer import Stylizer
 
 ROOT = Path(__file__).resolve().parent.parent

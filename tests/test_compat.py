@@ -13,12 +13,13 @@ from tiny_runs import RUNTIME
 from src.config import defaults
 from src.errors import UserError
 from src.losses import StylizationLoss
-from src.models.factory import create_loss_network, create_model
+from src.models.factory import create_model
 from src.models.vgg import BLOCKS, IMAGENET_MEAN, IMAGENET_STD, VGG, layer_names
 from src.training.files import model_arrays, model_writer
 from src.training.trainer import train
 from src.weights import modelzoo
 from src.weights.load import load_loss_network_weights, load_model, read_inception, read_loss_network
+from src.weights.loss_network import create_loss_network
 from src.weights.native import read_checkpoint, save_checkpoint, to_arrays
 
 TOLERANCE = 1e-4

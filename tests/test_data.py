@@ -11,8 +11,8 @@ from PIL import Image, ImageCms
 from src.config import defaults
 from src.data import transforms
 from src.data.dataset import PairedImages
-from src.data.images import read_image
 from src.errors import UserError
+from src.images.files import read_image
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from image_files import COLOUR, GREY, WIDE, chunk, png, profile, to_srgb, transparent
 from PIL import Image, ImageCms
 
-from src.data.images import read_image
 from src.errors import UserError
+from src.images.files import read_image
 
 TURNED = {
     1: lambda a: a,

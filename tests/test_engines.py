@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.data.images import write_image
+from src.engines import choice as engines
+from src.engines.choice import choose_engine, find_parts, installed, open_networks
+from src.engines.openvino import open_openvino
 from src.errors import UserError
-from src.stylize import engines
-from src.stylize.engines import choose_engine, find_parts, installed, open_networks
-from src.stylize.readers import open_openvino
+from src.images.files import write_image
 from src.stylize.stylizer import Stylizer
 
 TOLERANCE = 1e-4
@@ -45,7 +45,7 @@ def reference(tiny_checkpoint):
 def test_engine_agrees_with_mindspore(engine, exported, reference, image):
     if not installed(engine):
         pytest.skip(f"{engine} is not installed (requirements-{engine}.txt)")
-    networks = open_networks(engine, exported[engines.SUFFIXES[engine]])
+    networks = open_networks(engine, exported[engines.ENGINES[engine].suffix])
     assert networks.embedding_dim == reference.embedding_dim
     for seed, (height, width) in enumerate([(64, 96), (128, 68)]):
         content, style = (np.float32(image(height, width, s).transpose(2, 0, 1)[None] / 255) for s in (seed, seed + 5))
@@ -78,7 +78,7 @@ def test_stylizer_gives_the_same_picture_on_onnx_runtime(exported, reference, im
     ],
 )
 def test_auto_takes_the_fastest_that_is_installed(monkeypatch, there, checkpoint, expected):
-    monkeypatch.setattr(engines, "installed", lambda name: engines.PACKAGES[name] in there)
+    monkeypatch.setattr(engines, "installed", lambda name: engines.package(name) in there)
     assert choose_engine("auto", checkpoint) == expected
 
 
@@ -106,7 +106,7 @@ def test_openvino_is_told_the_precision(precision, told, monkeypatch):
 
     monkeypatch.setattr(openvino.Core, "compile_model", compile_model)
     with pytest.raises(UserError, match=f"OpenVINO can't read it: {told}$"):
-        open_openvino([Path("a_predictor.onnx"), Path("a_transfer.onnx")], precision)
+        open_openvino([Path("a_predictor.onnx"), Path("a_transfer.onnx")], precision=precision)
 
 
 def test_parts_are_found_from_either_name(exported):
@@ -159,7 +159,7 @@ def test_stylize_runs_on_onnx_runtime_without_mindspore(root, tmp_path, exported
 
 @pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
 def test_openvino_leaves_nothing_in_the_home_folder(root, tmp_path):
-    code = "from src.stylize.engines import open_networks; open_networks('openvino')"
+    code = "from src.engines.choice import open_networks; open_networks('openvino')"
     environment = {**os.environ, "HOME": str(tmp_path), "CI": ""}
     subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, check=True)
     assert not list(tmp_path.iterdir())

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from src.config import defaults
-from src.data.images import to_network
 from src.deploy import exporter, mindir
 from src.deploy.manifest import make_manifest
 from src.deploy.parts import make_part
 from src.errors import UserError
+from src.images.files import to_network
 from src.models.factory import create_model
 
 TOLERANCE = 1e-4

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import stylize
-from src.data.images import read_image, write_image
+from src.engines.choice import open_networks
+from src.engines.exported import Graph, assemble, reason
 from src.errors import UserError, run_entry
-from src.stylize.engines import open_networks
-from src.stylize.exported import Graph, assemble, reason
+from src.images.files import read_image, write_image
 from src.stylize.stylizer import Stylizer, cover
 
 HEIGHT, WIDTH, STYLE, DIM = 32, 48, (20, 28), 6

@@ -13,9 +13,9 @@ import eval as eval_entry
 import stylize
 from src import api
 from src.config import defaults
-from src.data.images import read_image, resize_short_side, to_network, write_image
 from src.deploy.exporter import export
 from src.errors import UserError, run_entry
+from src.images.files import read_image, resize_short_side, to_network, write_image
 from src.models.factory import create_model
 from src.models.style_prediction import ROW_UNIT
 from src.stylize.stylizer import Stylizer

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from src.config import defaults
-from src.data.images import write_image
-from src.stylize import engines, fastest
-from src.stylize.engines import choose_engine
-from src.stylize.fastest import Work, find_fastest
+from src.engines import choice as engines
+from src.engines import fastest
+from src.engines.choice import choose_engine
+from src.engines.fastest import Work, find_fastest
+from src.images.files import write_image
 from src.stylize.pictures import Job, measure_work
 
 FOLDER = Work(1000, 256 * 256)

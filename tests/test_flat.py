@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from src.config import defaults
-from src.data.images import to_image
+from src.engines.exported import Architecture
+from src.engines.mindspore_networks import MindSporeNetworks
+from src.images.files import to_image
 from src.models.factory import create_model
-from src.stylize.exported import Architecture
 from src.stylize.flat import find_background, paint_constant
-from src.stylize.mindspore_networks import MindSporeNetworks
 from src.stylize.stylizer import Stylizer
 
 ENGINES = ("onnxruntime", "openvino")
@@ -121,7 +121,7 @@ def test_what_is_flat():
 
 
 def test_photographs_and_gradients_are_not_flat(image, root):
-    from src.data.images import read_image
+    from src.images.files import read_image
 
     for path in (root / "dataset/test/content").iterdir():
         assert find_background(read_image(path)) == (None, False), path.name

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from src.config import defaults
-from src.data.images import resize_short_side
 from src.errors import UserError
-from src.gatys.method import Gatys, keep_colors
-from src.gatys.optimizers import LBFGS
-from src.gatys.settings import plan_levels, weighted_loss
+from src.images.files import resize_short_side
+from src.optimize.method import Gatys, keep_colors
+from src.optimize.optimizers import LBFGS
+from src.optimize.settings import plan_levels, weighted_loss
 
 LOSS = {
     "loss_network": "distilled_vgg19",

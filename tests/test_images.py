@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from src.data.images import (
+from src.errors import UserError
+from src.files import TEMPORARY_PREFIX, atomic_write
+from src.images.files import (
     center_crop,
     check_writable,
     list_images,
@@ -21,8 +23,6 @@ from src.data.images import (
     to_network,
     write_image,
 )
-from src.errors import UserError
-from src.files import TEMPORARY_PREFIX, atomic_write
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -174,7 +174,7 @@ def test_a_bomb_is_refused(tmp_path):
 def test_nothing_is_printed_about_large_images_and_broken_exif(tmp_path):
     Image.new("1", (10_000, 9_100)).save(tmp_path / "a.png")
     Image.fromarray(gradient()).save(tmp_path / "b.jpg", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
-    code = "import sys; from src.data.images import *; [read_image(path) for path in list_images(sys.argv[1], 'x')]"
+    code = "import sys; from src.images.files import *; [read_image(path) for path in list_images(sys.argv[1], 'x')]"
     result = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 

@@ -1,5 +1,6 @@
 """Everything imports with requirements.txt alone; --help and mistakes answer before the framework is loaded."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -52,3 +53,64 @@ def test_an_entry_point_shows_its_help_without_loading_the_framework(entry):
     process = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert process.returncode == 0, process.stderr
     assert "--config_path" in process.stdout
+
+
+# The folders of src/, lower ones first; a folder may import from those before it. `files` stands for the modules that
+# lie in src/ itself and in options/, which all others build on; `api` for src/api.py, which builds on all.
+ORDER = (
+    "files",
+    "images",
+    "models",
+    "weights",
+    "engines",
+    "stylize",
+    "data",
+    "evaluation",
+    "training",
+    "optimize",
+    "deploy",
+    "api",
+)
+OWN_FOLDER_OF = {"options": "files", "api": "api"}
+
+
+def folder_of(module):
+    """The folder of ORDER that a module such as src.images.files belongs to."""
+    parts = module.split(".")[1:]
+    if parts[0] in OWN_FOLDER_OF:
+        return OWN_FOLDER_OF[parts[0]]
+    return parts[0] if (ROOT / "src" / parts[0]).is_dir() else "files"
+
+
+def imported(source):
+    """Names of the modules of this project that a module's text imports, those inside functions, too."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and node.module == "src":
+            yield from (f"src.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("src."):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("src."))
+
+
+def arrows_back(modules):
+    """The imports that run from a folder to a later one, of {name of a module: its text}."""
+    return [
+        f"{module} imports {other}"
+        for module, source in modules.items()
+        for other in imported(source)
+        if ORDER.index(folder_of(other)) > ORDER.index(folder_of(module))
+    ]
+
+
+def test_imports_run_from_later_folders_to_earlier_ones():
+    paths = [path for path in sorted((ROOT / "src").rglob("*.py")) if path.name != "__init__.py"]
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path.read_text("utf-8") for path in paths}
+    assert {folder_of(module) for module in modules} == set(ORDER)
+    assert not arrows_back(modules)
+
+
+def test_an_import_that_runs_back_is_noticed():
+    inside = "def late():\n    from src.stylize.stylizer import Stylizer\n"
+    assert arrows_back({"src.models.factory": inside}) == ["src.models.factory imports src.stylize.stylizer"]
+    assert not arrows_back({"src.evaluation.pairs": inside})

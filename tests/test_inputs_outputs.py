@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 
 import stylize
-from src.data.decoding import FORMATS
-from src.data.images import IMAGE_SUFFIXES, list_images, read_image, write_image
+from src.engines.choice import find_parts
 from src.errors import UserError, run_entry
-from src.evaluation import EvaluationFolder
-from src.stylize.engines import find_parts
+from src.evaluation.pairs import EvaluationFolder
+from src.images.decoding import FORMATS
+from src.images.files import IMAGE_SUFFIXES, list_images, read_image, write_image
 from src.stylize.pictures import plan_jobs
 
 

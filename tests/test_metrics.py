@@ -9,8 +9,7 @@ import pytest
 
 from src.config import defaults
 from src.errors import UserError
-from src.grid_energy import SMALLEST_SIDE, grid_energy
-from src.metrics import (
+from src.evaluation.metrics import (
     MEASURED_PIXELS,
     METRIC_TAPS,
     ImageMetric,
@@ -20,6 +19,7 @@ from src.metrics import (
     ssim,
     style_distances_left,
 )
+from src.grid_energy import SMALLEST_SIDE, grid_energy
 from src.models.vgg import DistilledVGG19
 
 STYLE_TAPS = ("relu1_1", "relu2_1")
@@ -213,7 +213,7 @@ def test_layers_and_pooling_of_a_vgg_are_the_metrics_own(network, layers, tmp_pa
         built.append((loss.loss_network, loss.pooling, Path(folder), taps))
         return DistilledVGG19(STYLE_TAPS)
 
-    monkeypatch.setattr("src.metrics.create_loss_network", build)
+    monkeypatch.setattr("src.evaluation.metrics.create_loss_network", build)
     (tmp_path / f"{network}.ckpt").touch()
     loss = dataclasses.replace(defaults()["loss"], loss_network=network, style_taps={"relu1_1": 1.0}, pooling="max")
     style_taps, content_taps = METRIC_TAPS[network]

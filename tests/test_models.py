@@ -11,7 +11,7 @@ from numpy_layers import convolve
 
 from src.config import defaults
 from src.errors import UserError
-from src.models.factory import create_loss_network, create_model
+from src.models.factory import create_model
 from src.models.inception_v3 import InceptionV3
 from src.models.layers import BilinearConvolution, Convolution, ImageConvolution, UpsampledConvolution
 from src.models.normalization import InstanceNorm
@@ -19,6 +19,7 @@ from src.models.style_prediction import CompactPredictor, StatisticsPredictor, c
 from src.models.style_transfer import StyleTransferNetwork
 from src.models.vgg import VGG, DistilledVGG19, Pool
 from src.runtime import apply_precision
+from src.weights.loss_network import create_loss_network
 from src.weights.native import save_checkpoint
 
 

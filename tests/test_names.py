@@ -11,11 +11,11 @@ import sys
 import numpy as np
 import pytest
 
-from src.data.images import write_image
 from src.data.scan import scan_folder, style_weights
 from src.errors import run_entry
-from src.evaluation import write_table
+from src.evaluation.pairs import write_table
 from src.files import write_json
+from src.images.files import write_image
 
 LATIN = os.fsdecode(b"caf\xe9")  # "café" in Latin-1, which is no UTF-8
 CHINESE = "照片"

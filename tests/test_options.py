@@ -85,7 +85,7 @@ def test_values_at_the_bounds_are_in_range():
 
 
 def test_bounds_that_networks_set():
-    from src.gatys.settings import SMALLEST_SIDE
+    from src.optimize.settings import SMALLEST_SIDE
     from src.stylize.tiles import ALIGNMENT, SMALLEST_TILE
 
     tile = sections.StylizeConfig.schema()["tile"].limits

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from src.config import to_dict
-from src.data.images import read_image
+from src.images.files import read_image
 from src.stylize.stylizer import Stylizer
 from src.weights.load import load_model
 from src.weights.native import read_checkpoint, save_checkpoint, to_arrays

@@ -23,8 +23,8 @@ from model_quality import (
 )
 
 from src.config import defaults
-from src.data.images import read_at
-from src.metrics import ImageMetric, create_metric
+from src.evaluation.metrics import ImageMetric, create_metric
+from src.images.files import read_at
 from src.stylize.stylizer import Stylizer
 
 STORED = json.loads(BOUNDS.read_text(encoding="utf-8"))

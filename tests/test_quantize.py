@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.stylize.engines import BUNDLED
-from src.stylize.readers import open_onnxruntime
+from src.engines.choice import BUNDLED
+from src.engines.onnxruntime import open_onnxruntime
 
 PAIR = [BUNDLED.with_name(f"{BUNDLED.stem}_{part}.onnx") for part in ("predictor", "transfer")]
 

@@ -14,7 +14,7 @@ from tiny_runs import RUNTIME
 from src import config
 from src.config import defaults
 from src.data import transforms
-from src.models.factory import create_loss_network, create_model
+from src.models.factory import create_model
 from src.models.layers import BilinearConvolution, Convolution, UpsampledConvolution
 from src.models.style_prediction import CompactPredictor, StatisticsPredictor, StyleTable
 from src.options.recipes import overlay
@@ -23,6 +23,7 @@ from src.training.build import build_step
 from src.training.muon import Muon
 from src.training.objectives import Distillation
 from src.training.schedule import learning_rates
+from src.weights.loss_network import create_loss_network
 
 # option: a test, here or elsewhere, that fails when the option does the opposite, or nothing
 TESTS = {
@@ -289,7 +290,7 @@ def test_the_seed_decides_what_a_new_network_is():
 
 
 def test_the_pixels_follow_adam():
-    from src.gatys.optimizers import BoundedAdam
+    from src.optimize.optimizers import BoundedAdam
 
     options = {"learning_rate": 0.03, "beta1": 0.6, "beta2": 0.7, "epsilon": 0.05}
     start = np.random.default_rng(0).uniform(0.3, 0.7, (1, 3, 2, 2)).astype(np.float32)

@@ -9,9 +9,10 @@ from tiny_runs import LOSS
 
 from src.config import defaults
 from src.errors import UserError
-from src.models.factory import create_loss_network, create_model
+from src.models.factory import create_model
 from src.training.objectives import Stylization, loss_taps
 from src.training.style_crops import StyleCrops, fixed_crops
+from src.weights.loss_network import create_loss_network
 
 SIDE = 48
 # (style, number): two crops of one style, and one number of two styles

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import stylize
-from src.data.images import read_image, write_image
 from src.errors import run_entry
+from src.images.files import read_image, write_image
 
 
 @pytest.fixture

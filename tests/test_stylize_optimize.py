@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import stylize
-from src.data.images import read_image, write_image
 from src.errors import run_entry
-from src.gatys.run import Checkpoints
+from src.images.files import read_image, write_image
+from src.optimize.run import Checkpoints
 
 SMALL = (
     "--method", "optimize", "--loss_network", "distilled_vgg19", "--style_taps", "relu1_1=1,relu2_1=1",

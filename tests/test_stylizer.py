@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from src.config import defaults
-from src.data.images import to_image, to_network
 from src.errors import UserError
+from src.images.files import to_image, to_network
+from src.images.padding import pad_image
+from src.images.sheets import Grid, strip, thumbnail
 from src.stylize import tiles
-from src.stylize.padding import pad_image
-from src.stylize.report import Grid, strip, thumbnail
 from src.stylize.stylizer import STYLE_SIDE, Stylizer, prepare_style
 
 # opening

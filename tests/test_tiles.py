@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import stylize
-from src.data.images import read_image, to_network, write_image
+from src import memory
+from src.engines.choice import installed, open_networks
+from src.engines.exported import Architecture
 from src.errors import UserError, run_entry
+from src.images.files import read_image, to_network, write_image
 from src.models.factory import create_model
 from src.stylize import tiles
-from src.stylize.engines import installed, open_networks
-from src.stylize.exported import Architecture
 from src.stylize.stylizer import Stylizer
 
 SIZE = (400, 520)
@@ -107,7 +108,7 @@ def test_every_crop_counts_alike_in_the_statistics():
 def test_tiles_join_without_a_seam(upsampling, image):
     """With the same statistics, tiles give each pixel what one tile of the whole picture gives it."""
     from src.config import defaults
-    from src.stylize.mindspore_networks import MindSporeNetworks
+    from src.engines.mindspore_networks import MindSporeNetworks
 
     network = defaults(network={"predictor": "compact", "width": 0.25, "upsampling": upsampling})["network"]
     networks = MindSporeNetworks(create_model(network))
@@ -222,12 +223,12 @@ def test_free_memory_is_the_machines_or_the_containers(machine, limit, used, exp
     for name, text in (("limit", limit), ("used", used), ("memory.stat", stat)):
         if text is not None:
             (tmp_path / name).write_text(text)
-    monkeypatch.setattr(tiles.psutil, "virtual_memory", lambda: SimpleNamespace(available=machine))
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=machine))
     for files in (0, 1):
         groups = [(tmp_path / "none", tmp_path / "none")] * 2
         groups[files] = (tmp_path / "limit", tmp_path / "used")
-        monkeypatch.setattr(tiles, "CONTAINERS", groups)
-        assert tiles.free_memory() == expected
+        monkeypatch.setattr(memory, "CONTAINERS", groups)
+        assert memory.free_memory() == expected
 
 
 class Repeating:

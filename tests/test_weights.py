@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from src.config import ROOT, defaults
-from src.data.images import read_at, to_network
 from src.errors import UserError
-from src.models.factory import create_loss_network, create_model, create_statistics_network
+from src.images.files import read_at, to_network
+from src.models.factory import create_model
 from src.models.style_prediction import STATISTICS_TAPS
 from src.models.vgg import VGG
 from src.weights import modelzoo
 from src.weights.load import load_loss_network_weights, load_model, read_loss_network
+from src.weights.loss_network import create_loss_network, create_statistics_network
 from src.weights.native import load_into, read_checkpoint, save_checkpoint, to_arrays
 
 
@@ -166,7 +167,7 @@ def test_unit_activations_are_those_of_the_photographs(vgg_files):
 
 def test_unit_activations_leave_statistics_predictors_and_the_published_recipe_alone(monkeypatch):
     seen = []
-    monkeypatch.setattr("src.models.factory.create_loss_network", lambda loss, *rest: seen.append((loss, *rest)))
+    monkeypatch.setattr("src.weights.loss_network.create_loss_network", lambda loss, *rest: seen.append((loss, *rest)))
     create_statistics_network(defaults()["loss"], "folder")
     assert not seen[0][0].unit_activations and seen[0][1:] == ("folder", STATISTICS_TAPS)
     assert defaults()["loss"].unit_activations

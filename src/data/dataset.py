@@ -18,7 +18,7 @@ from src.data import transforms
 from src.data.scan import scan_folder, style_weights
 from src.data.stream import Stream
 from src.errors import UserError
-from src.stylize.named import style_name
+from src.styles import style_name
 
 _CONTENT, _STYLE = 0, 1
 _PIPELINE_DEPTH = 64  # steps searched for the file that broke the pipeline; more than it ever reads ahead
@@ -32,7 +32,7 @@ class PairedImages:
         seed: whole number.
         rank: of this process.
         rank_size: number of processes that share the images out.
-        known_styles: names of styles (see `src.stylize.named`) that are not drawn, unless there are no others.
+        known_styles: names of styles (see `src.styles`) that are not drawn, unless there are no others.
 
     Raises:
         UserError: a folder is missing or has no usable image, or an option of `data` makes no sense.

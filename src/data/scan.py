@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from src.data.decoding import (
+from src.errors import UserError
+from src.images.decoding import (
     FORMATS,
     describe_damage,
     find_damage,
@@ -18,8 +19,7 @@ from src.data.decoding import (
     has_transparency,
     orientation,
 )
-from src.data.images import list_images
-from src.errors import UserError
+from src.images.files import list_images
 
 logger = logging.getLogger("style_transfer")
 _SCAN_THREADS = 8  # headers are parsed one at a time (GIL); threads hide the disk's latency
@@ -30,7 +30,7 @@ class SourceFile(NamedTuple):
     """A usable image file: its sides in pixels as stored, and how it is to be decoded.
 
     `plain` files (8-bit JPEG and PNG, RGB or grey, upright, in sRGB) come out of MindData's decoder exactly as
-    `src.data.images.read_image` gives them; the others are read by the latter.
+    `src.images.files.read_image` gives them; the others are read by the latter.
     """
 
     path: Path

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from src.data import transforms
-from src.data.decoding import find_damage
-from src.data.images import read_image
 from src.errors import UserError
+from src.images.decoding import find_damage
+from src.images.files import read_image
 
 logger = logging.getLogger("style_transfer")
 _ATTEMPTS = 5  # crops of an image that are drawn until one is not flat

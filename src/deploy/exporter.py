@@ -6,10 +6,10 @@ from pathlib import Path
 from src.deploy import check, mindir
 from src.deploy.manifest import make_manifest
 from src.deploy.parts import check_content_size, check_style_size, make_part
+from src.engines.choice import find_checkpoint
+from src.engines.mindspore_networks import MindSporeNetworks
 from src.errors import UserError
 from src.files import atomic_write, check_folder, write_json
-from src.stylize.engines import find_checkpoint
-from src.stylize.mindspore_networks import MindSporeNetworks
 from src.stylize.stylizer import Stylizer
 from src.weights.load import read_weights
 

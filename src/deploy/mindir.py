@@ -6,6 +6,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 
+from src.engines.mindir import read_graph
 from src.files import temporary_folder
 
 ENGINE = "MindSpore"
@@ -33,16 +34,6 @@ def write(part, path):
 def write_air(part, path):
     """Writes a part as an AIR file, by the documented call; needs an Ascend device. Not run on hardware."""
     _export(part, path, "AIR")
-
-
-def read_graph(path):
-    """The graph of a MindIR file, whatever its name: MindSpore takes no names that are not text."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        with temporary_folder() as folder:
-            return ms.load(str(shutil.copy(path, folder / "graph.mindir")))
-    return ms.load(str(path))
 
 
 def load(path):

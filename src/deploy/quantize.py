@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.images import list_images, read_at, to_network
+from src.engines.choice import find_parts
+from src.engines.onnxruntime import open_onnxruntime
 from src.errors import UserError
 from src.files import atomic_write, write_json
-from src.stylize.engines import find_parts
-from src.stylize.readers import open_onnxruntime
+from src.images.files import list_images, read_at, to_network
 from src.stylize.stylizer import Stylizer
 
 SIDE = 256

@@ -16,7 +16,7 @@ Networks that pad with zeros have neither: their borders give every layer a vari
 
 import numpy as np
 
-from src.data.images import to_network
+from src.images.files import to_network
 
 LEVELS = 256
 # Contents are taken for nearly flat when in each channel one level holds half of the pixels, or the root of the mean
@@ -62,7 +62,7 @@ def paint_constant(networks, embedding) -> np.ndarray:
     themselves, and with all gammas 0 no noise passes; other such networks give the mean of their pastiche.
 
     Args:
-        networks: an engine, see `src.stylize.engines`, whose network reflects at borders.
+        networks: `src.engines.engine.Networks`, whose network reflects at borders.
         embedding: float32 (1, embedding_dim).
     """
     linear = networks.network.output == "linear"

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src.data.images import check_writable, has_writer, list_images, read_image, resize_short_side, write_image
+from src.engines.fastest import Work
 from src.errors import UserError
 from src.files import check_folder, refuse_inputs
-from src.stylize.fastest import Work
-from src.stylize.named import blend_weights
-from src.stylize.report import sheet
+from src.images.files import check_writable, has_writer, list_images, read_image, resize_short_side, write_image
+from src.images.sheets import sheet
+from src.styles import blend_weights
 
 SAMPLED = 9
 

@@ -7,13 +7,13 @@ import numpy as np
 from PIL import Image
 
 from src.config import defaults
-from src.data.images import resize_short_side, resize_to, to_image, to_network
+from src.engines.choice import choose_engine, open_networks, package
 from src.errors import UserError
+from src.images.files import resize_short_side, resize_to, to_image, to_network
+from src.images.padding import pad_image
 from src.sections import RuntimeConfig, StylizeConfig
-from src.stylize.engines import PACKAGES, choose_engine, open_networks
+from src.styles import blend_weights
 from src.stylize.flat import background_input, find_background, paint_constant
-from src.stylize.named import blend_weights
-from src.stylize.padding import pad_image
 from src.stylize.tiles import LEAST_REDUCED, LIMITS, fitting_pixels, stylize_tiled
 
 # What the style prediction network sees of a style: its short side in pixels, and how much longer the other may be.
@@ -46,7 +46,7 @@ class Stylizer:
     """Embeds styles, blends embeddings, stylises images of any size. `Stylizer.open` makes one of a file.
 
     Args:
-        networks: an engine with its networks loaded, see `src.stylize.engines`. A file's name or nothing, as in former
+        networks: an engine with its networks loaded, see `src.engines.choice`. A file's name or nothing, as in former
             versions, means `Stylizer.open(networks)`.
         tile: side in pixels of the tiles in which every content is stylised; 0 chooses by size and free memory.
 
@@ -88,7 +88,7 @@ class Stylizer:
             checkpoint: checkpoint file of any kind that `src.weights.load.load_model` reads, or one of a pair of
                 exported files; empty for the bundled model.
             engine: mindspore, mindir, onnxruntime, openvino; "auto" takes the fastest that is installed and can read
-                the checkpoint, see `src.stylize.engines.choose_engine`.
+                the checkpoint, see `src.engines.choice.choose_engine`.
             device_target: Ascend, GPU, CPU or auto; None for that of `runtime`.
             inception_ckpt: Inception-v3 for a published checkpoint; empty takes the one inside it.
             loss: `src.sections.LossConfig` naming the loss network that a `statistics` predictor reads; others need
@@ -96,7 +96,7 @@ class Stylizer:
             runtime: `src.sections.RuntimeConfig`, None for the defaults; or, where the program has set up already, the
                 `src.runtime.Runtime` that came of it, whose device stays.
             tile: see `Stylizer`.
-            work: what will be stylised, see `src.stylize.engines.choose_engine`; None where that is not known.
+            work: what will be stylised, see `src.engines.choice.choose_engine`; None where that is not known.
 
         Raises:
             UserError: no such file, or another kind of file; an engine or a device that is not there; a statistics
@@ -108,7 +108,7 @@ class Stylizer:
         if device_target and to_set_up:
             runtime = dataclasses.replace(runtime, device_target=device_target)
         engine = choose_engine(engine, checkpoint, runtime, work)
-        if PACKAGES[engine] == "mindspore" and to_set_up:
+        if package(engine) == "mindspore" and to_set_up:
             from src.runtime import setup
 
             setup(runtime)

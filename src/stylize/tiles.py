@@ -5,12 +5,11 @@ Instance norm is all of the style transfer network that isn't local. With its st
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import psutil
 
-from src.data.images import to_image, to_network
+from src.images.files import to_image, to_network
+from src.memory import free_memory
 
 # How far a pixel of the pastiche sees: 4 (9x9) + 1 + 2 + 10 * 4 (3x3 convolutions at a quarter of the size) + 2 + 1 + 4
 # on the way back, and 2 that the enlargements round away
@@ -21,12 +20,6 @@ SMALLEST_TILE = 2 * MARGIN + 16
 CROP = 512
 # The statistics of crops of so many pixels are taken together
 MOST_COLLECTED = 2_200_000
-# limit and use of a container's memory, as both versions of Linux' control groups have them
-GROUPS = Path("/sys/fs/cgroup")
-CONTAINERS = (
-    (GROUPS / "memory.max", GROUPS / "memory.current"),
-    (GROUPS / "memory/memory.limit_in_bytes", GROUPS / "memory/memory.usage_in_bytes"),
-)
 # of the free memory a half is left alone
 MEMORY_SHARE = 0.5
 # Where there are no tiles, a content is not reduced to fewer pixels, however little is free
@@ -70,27 +63,11 @@ class Span:
         return slice(self.kept.start - self.seen.start, self.kept.stop - self.seen.start)
 
 
-def free_memory() -> float:
-    """Bytes that this program may still take: the machine's, or its container's where that has a limit."""
-    return min(psutil.virtual_memory().available, *(_container_memory(*files) for files in CONTAINERS))
-
-
-def _container_memory(limit, used):
-    try:
-        free = int(limit.read_text(encoding="ascii")) - int(used.read_text(encoding="ascii"))
-        lines = used.with_name("memory.stat").read_text(encoding="ascii").splitlines()
-        # pages of files, which count as used and are given up when memory is short
-        pages = [int(line.split()[1]) for line in lines if line.startswith(("inactive_file ", "total_inactive_file "))]
-        return max(0, free + max(pages, default=0))
-    except (OSError, ValueError):  # no such files, or "max"
-        return float("inf")
-
-
 def fitting_pixels(networks, most=None) -> int:
     """How many pixels the network may be given at once: fewer than its engine takes when the free memory is small.
 
     Args:
-        networks: an engine, see `src.stylize.engines`.
+        networks: `src.engines.engine.Networks`.
         most: a smaller number than the engine's; None for that.
     """
     limits = LIMITS[networks.name]
@@ -160,7 +137,7 @@ def collect_statistics(networks, content, embedding, batches, nothing, report):
     errors of the batches have both signs.
 
     Args:
-        networks: an engine that can tile, see `src.stylize.engines`.
+        networks: `src.engines.engine.Networks` that can tile.
         content: uint8 (H, W, 3), sides multiples of 4.
         embedding: float32 (1, embedding_dim).
         batches: from `plan_crops`.

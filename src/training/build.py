@@ -11,7 +11,7 @@ from mindspore import nn
 from src.config import to_dict
 from src.errors import UserError
 from src.losses import check_grid_side
-from src.models.factory import create_loss_network, create_model, create_statistics_network, frozen
+from src.models.factory import create_model, frozen
 from src.models.style_prediction import CompactPredictor, StatisticsEmbedding, StatisticsPredictor
 from src.runtime import apply_precision, gradient_reducer
 from src.training.muon import Muon
@@ -20,6 +20,7 @@ from src.training.schedule import learning_rates
 from src.training.styles import train_new_rows_only, with_new_rows
 from src.training.train_step import TrainOneStep
 from src.weights.load import load_inception, load_model
+from src.weights.loss_network import create_loss_network, create_statistics_network
 from src.weights.native import load_into, to_arrays
 
 logger = logging.getLogger("style_transfer")

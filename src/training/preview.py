@@ -1,10 +1,10 @@
 """A grid of fixed test pairs, drawn again and again while a model learns."""
 
-from src.data.images import read_at, write_image
+from src.engines.mindspore_networks import MindSporeNetworks
+from src.images.files import read_at, write_image
+from src.images.sheets import draw_grid, evenly_spaced
 from src.models.factory import create_model
-from src.stylize.mindspore_networks import MindSporeNetworks
-from src.stylize.named import style_name
-from src.stylize.report import draw_grid, evenly_spaced
+from src.styles import style_name
 from src.stylize.stylizer import Stylizer
 from src.weights.native import load_into
 

@@ -11,7 +11,7 @@ import numpy as np
 from mindspore import nn
 
 from src.errors import UserError
-from src.stylize.tiles import free_memory
+from src.memory import free_memory
 
 logger = logging.getLogger("style_transfer")
 # of the free memory; the rest is for the networks

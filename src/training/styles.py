@@ -3,11 +3,11 @@
 import mindspore as ms
 import numpy as np
 
-from src.data.images import read_image, resize_short_side, to_network
 from src.errors import UserError
+from src.images.files import read_image, resize_short_side, to_network
 from src.losses import Targets
 from src.models.factory import frozen
-from src.stylize.named import style_name, style_names
+from src.styles import style_name, style_names
 from src.weights.load import read_weights
 
 

@@ -17,7 +17,7 @@ from src.config import defaults, to_dict
 from src.errors import UserError
 from src.models.shapes import RESIDUAL_BLOCKS, layer_channels
 from src.models.style_prediction import ROW_UNIT
-from src.stylize.named import style_name
+from src.styles import style_name
 from src.weights.modelzoo import take
 
 PIXEL_RANGE = 255

@@ -11,8 +11,8 @@ import numpy as np
 from mindspore import nn
 
 from src.config import ROOT
-from src.data.images import list_images, read_at, to_network
 from src.errors import UserError
+from src.images.files import list_images, read_at, to_network
 
 # the photographs over which the mean is taken
 PHOTOGRAPHS = ROOT / "dataset" / "test" / "content"

@@ -69,7 +69,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class ExportedNetworks:
-    """An exported pair in some engine, see `src.stylize.engines`.
+    """An exported pair in some engine, see `src.engines.choice`.
 
     Attributes:
         name: of the engine.
@@ -203,3 +203,8 @@ def reason(error) -> str:
         if line.strip("-") and not line.startswith(("Exception from ", "FrontEnd API failed", "Check '", "- "))
     ]
     return (said or lines or [type(error).__name__])[0][:200]
+
+
+def free_or_fixed(shape) -> tuple:
+    """A shape in numbers, None for each side that is free."""
+    return tuple(side if isinstance(side, int) else None for side in shape)

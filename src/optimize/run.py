@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.images import check_writable, read_image, to_network, write_image
 from src.errors import UserError
 from src.files import atomic_write, check_folder
-from src.gatys.settings import plan_levels, read_content
+from src.images.files import check_writable, read_image, to_network, write_image
 from src.losses import shown_terms
+from src.optimize.settings import plan_levels, read_content
 from src.training.log import LossLog
 
 
@@ -76,7 +76,7 @@ class Checkpoints:
                 self._state(other).unlink(missing_ok=True)
 
     def load(self) -> dict:
-        """What `src.gatys.method.Gatys.optimize` goes on from: the newest picture, with its state where there is one.
+        """What `src.optimize.method.Gatys.optimize` goes on from: the newest picture, and its state where there is one.
 
         Raises:
             UserError: an unreadable file.
@@ -159,7 +159,7 @@ def optimize_file(method, job, styles, initial, outputs, size=0, progress=None):
     """Optimises the pastiche of one content and writes it.
 
     Args:
-        method: `src.gatys.method.Gatys`.
+        method: `src.optimize.method.Gatys`.
         job: `src.stylize.pictures.Job`.
         styles: uint8 images.
         initial: uint8 image to start from, or None.

@@ -7,14 +7,14 @@ import numpy as np
 from mindspore import ops
 from PIL import Image
 
-from src.data.images import resize_short_side, resize_to, resize_width, to_image, to_network
 from src.errors import UserError
-from src.gatys.objective import PasticheLoss
-from src.gatys.optimizers import OPTIMIZERS
-from src.gatys.settings import SMALLEST_SIDE, check_scales, check_size, plan_levels, weighted_loss
+from src.images.files import resize_short_side, resize_to, resize_width, to_image, to_network
 from src.losses import Targets
-from src.models.factory import create_loss_network
+from src.optimize.objective import PasticheLoss
+from src.optimize.optimizers import OPTIMIZERS
+from src.optimize.settings import SMALLEST_SIDE, check_scales, check_size, plan_levels, weighted_loss
 from src.runtime import apply_precision
+from src.weights.loss_network import create_loss_network
 
 # standard deviation of the noise that a pastiche starts from, about its mean of a half
 NOISE = 0.25
@@ -66,7 +66,7 @@ class Gatys:
         apply_precision(self.loss_network, precision)
         self._targets = Targets(self.loss_network, self.taps, self.loss)
         self.names = self._targets.loss.names
-        self.styles = ()  # none by name, see `src.stylize.named`
+        self.styles = ()  # none by name, see `src.styles`
         self._optimizer = None
         self._pastiche = None
 

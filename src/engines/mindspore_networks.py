@@ -7,10 +7,10 @@ import mindspore as ms
 from mindspore import Tensor
 
 from src.errors import UserError
-from src.models.factory import create_statistics_network
 from src.models.tiling import TilingNetwork
 from src.runtime import apply_precision
 from src.weights.load import load_model
+from src.weights.loss_network import create_statistics_network
 
 
 class MindSporeNetworks:

@@ -80,7 +80,7 @@ def find_damage(stream) -> str:
 
 
 def decode(path, at_least=0) -> Image.Image:
-    """An image file as an upright PIL image of mode RGB in sRGB; see `src.data.images.read_image`.
+    """An image file as an upright PIL image of mode RGB in sRGB; see `src.images.files.read_image`.
 
     Raises:
         Exception: whatever PIL raises of a file that it can't read, see `describe_damage`.

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.images import read_at, write_image
+from src.evaluation.metrics import Measurement
 from src.files import atomic_write, refuse_inputs
-from src.metrics import Measurement
-from src.stylize.report import Grid, strip
+from src.images.files import read_at, write_image
+from src.images.sheets import Grid, strip
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None, 
         contents, styles: lists of files.
         method: anything with `embed(style) -> embedding` and `stylize(content, embedding) -> pastiche`, such as a
             `src.stylize.stylizer.Stylizer`; images are uint8 (H, W, 3).
-        metric: `src.metrics.ImageMetric`.
-        image_size: see `src.data.images.read_at`.
+        metric: `src.evaluation.metrics.ImageMetric`.
+        image_size: see `src.images.files.read_at`.
         wanted: (content index, style index) of the pairs to do; None for all.
         names: of the styles in a table, embedded in place of the images; or None.
 
@@ -125,7 +125,7 @@ class EvaluationFolder:
         folder: where to.
         contents, styles: the lists of files.
         content_names, style_names: how the table names them.
-        image_size: see `src.data.images.read_at`.
+        image_size: see `src.images.files.read_at`.
         pictures: whether to write the pastiches one by one.
     """
 

@@ -6,10 +6,10 @@ import mindspore as ms
 import numpy as np
 
 from src.config import to_dict
-from src.data.images import list_images, read_image
+from src.engines.mindspore_networks import MindSporeNetworks
 from src.errors import UserError
+from src.images.files import list_images, read_image
 from src.models.style_prediction import StatisticsEmbedding
-from src.stylize.mindspore_networks import MindSporeNetworks
 from src.stylize.stylizer import Stylizer
 from src.weights.load import load_model
 from src.weights.native import load_into, read_checkpoint, save_checkpoint, to_arrays

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from src.data.images import read_image, resize_short_side, resize_width
 from src.errors import UserError
+from src.images.files import read_image, resize_short_side, resize_width
 
 # Sixteen times smaller, the deepest layers still need two pixels to reflect.
 SMALLEST_SIDE = 32

@@ -23,11 +23,11 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
-from src.data.images import resize_short_side, to_network
 from src.grid_energy import LUMA, grid_energy
+from src.images.files import resize_short_side, to_network
+from src.images.padding import pad_image
 from src.losses import gram_matrix
-from src.models.factory import WEIGHT_FILES, create_loss_network
-from src.stylize.padding import pad_image
+from src.weights.loss_network import WEIGHT_FILES, create_loss_network
 
 # Style and content layers. VGG-16's are those of Johnson et al. and Ghiasi et al., VGG-19's those of Gatys et al.
 FIRST_OF_BLOCKS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")

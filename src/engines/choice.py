@@ -1,37 +1,29 @@
-"""What runs the two networks: MindSpore, or an engine that needs no MindSpore and exported files.
-
-An engine is an object with `name`, `embedding_dim`, `embed(style (1, 3, h, w)) -> (1, embedding_dim)` and
-`transfer(content (1, 3, H, W), embedding) -> pastiche (1, 3, H, W)`; all arrays float32, images RGB in [0, 1]. With
-`styles`, names that are not empty, `embed` takes weights of these (1, styles) in place of a style image.
-`network` has the fields `padding`, `output` and `norm_affine` of `src.sections.NetworkConfig`. `content_size` and
-`style_size` are the (height, width) of the only images that it takes, None where they are free.
-Where its `can_tile` is true, it also stylises contents in parts: `collect(crops (N, 3, h, w), embedding)` gives the
-statistics of the norms, (2, their channels), `transfer_tile(tile (1, 3, h, w), embedding, statistics)` its pastiche.
-Importing this module imports none of them.
-"""
+"""Which engine runs the networks, and which files it reads. Importing this module imports no engine's package."""
 
 import importlib.util
 from pathlib import Path
 
 from src.config import ROOT
+from src.engines import mindir, onnxruntime, openvino
+from src.engines.fastest import Work, find_fastest
 from src.errors import UserError
-from src.stylize.fastest import Work, find_fastest
-from src.stylize.readers import open_mindir, open_onnxruntime, open_openvino
 
 BUNDLED = ROOT / "pretrained_model" / "arbitrary_compact.ckpt"
 BUNDLED_STYLES = BUNDLED.with_name("n_styles.ckpt")
 PARTS = ("predictor", "transfer")
 TILES = "tiles"  # a third part, which only contents too large for the memory need
-OPENERS = {"openvino": open_openvino, "onnxruntime": open_onnxruntime}
-EXPORTED_ENGINES = tuple(OPENERS)
-PACKAGES = {"mindspore": "mindspore", "mindir": "mindspore", "onnxruntime": "onnxruntime", "openvino": "openvino"}
-SUFFIXES = {"mindir": ".mindir", "onnxruntime": ".onnx", "openvino": ".onnx"}
-INSTALL = {"openvino": "requirements-openvino.txt", "onnxruntime": "requirements-runtime.txt"}
+ENGINES = {engine.name: engine for engine in (openvino.ENGINE, onnxruntime.ENGINE, mindir.ENGINE)}
+EXPORTED_ENGINES = ("openvino", "onnxruntime")  # those that need no MindSpore
+
+
+def package(engine) -> str:
+    """The Python package that an engine needs, by the engine's name."""
+    return ENGINES[engine].package if engine in ENGINES else engine
 
 
 def installed(engine) -> bool:
     """Whether the package of an engine is there, without importing it."""
-    return importlib.util.find_spec(PACKAGES[engine]) is not None
+    return importlib.util.find_spec(package(engine)) is not None
 
 
 def find_checkpoint(checkpoint) -> str:
@@ -57,14 +49,14 @@ def choose_engine(engine, checkpoint, runtime=None, work=None) -> str:
 
     Args:
         runtime: `src.sections.RuntimeConfig`, whose device and precision not every engine has, or None for defaults.
-        work: `src.stylize.fastest.Work`, or None where it is not known what will be stylised.
+        work: `src.engines.fastest.Work`, or None where it is not known what will be stylised.
 
     Raises:
         UserError: its package is not installed, or nothing that is can read the checkpoint.
     """
     chosen = _fastest_engine(checkpoint, runtime, work or Work()) if engine == "auto" else engine
     if not installed(chosen):
-        file = INSTALL.get(chosen, "requirements.txt")
+        file = ENGINES[chosen].requirements if chosen in ENGINES else "requirements.txt"
         raise UserError(f"option engine: {chosen} is not installed in this Python; run 'pip install -r {file}'")
     return chosen
 
@@ -82,7 +74,7 @@ def _fastest_engine(checkpoint, runtime, work) -> str:
         return "onnxruntime"  # the other runs on the CPU only
     if names:
         files = find_parts(checkpoint, ".onnx")
-        openers = {name: lambda name=name: OPENERS[name](files) for name in names}
+        openers = {name: lambda name=name: ENGINES[name].open(files) for name in names}
         return find_fastest(openers, files[1], work)
     if checkpoint:
         raise UserError(
@@ -123,7 +115,7 @@ def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss=None, ru
         engine: mindspore, mindir, onnxruntime, openvino or auto (see `choose_engine`).
         checkpoint: a checkpoint for mindspore, one of the two exported files for the others; empty for the bundled
             model.
-        inception_ckpt, loss: see `src.stylize.mindspore_networks.MindSporeNetworks.load`.
+        inception_ckpt, loss: see `src.engines.mindspore_networks.MindSporeNetworks.load`.
         runtime: `src.sections.RuntimeConfig` with device and precision, or None for defaults.
 
     Raises:
@@ -133,12 +125,8 @@ def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss=None, ru
     device = runtime.device_target if runtime else "auto"
     precision = runtime.precision if runtime else "float32"
     if engine == "mindspore":
-        from src.stylize.mindspore_networks import MindSporeNetworks
+        from src.engines.mindspore_networks import MindSporeNetworks
 
         return MindSporeNetworks.load(find_checkpoint(checkpoint), inception_ckpt, loss, precision)
-    files = find_parts(checkpoint, SUFFIXES[engine])
-    if engine == "openvino":
-        return open_openvino(files, precision)
-    if precision != "float32":
-        raise UserError(f"option precision: found {precision}, which {engine} does not choose; use --engine openvino")
-    return open_onnxruntime(files, device) if engine == "onnxruntime" else open_mindir(files)
+    chosen = ENGINES[engine]
+    return chosen.open(find_parts(checkpoint, chosen.suffix), device, precision)

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from src.data.decoding import decode, describe_damage
 from src.errors import UserError, os_error_line
 from src.files import atomic_write
+from src.images.decoding import decode, describe_damage
 
 logger = logging.getLogger("style_transfer")
-# of `src.data.decoding.FORMATS`, as PIL has them
+# of `src.images.decoding.FORMATS`, as PIL has them
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".webp", ".gif", ".tif", ".tiff")
 IMAGE_SUFFIXES += (".ppm", ".pgm", ".pbm", ".pnm", ".pfm")
 _WRITERS = {

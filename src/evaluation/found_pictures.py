@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from src.data.images import list_images, read_at, read_image
 from src.errors import UserError
-from src.evaluation import Pair, unique_names
+from src.evaluation.pairs import Pair, unique_names
+from src.images.files import list_images, read_at, read_image
 
 SHOWN_NAMES = 3
 
@@ -91,8 +91,8 @@ def measure_pictures(pictures, contents, styles, metric, image_size=0):
     Args:
         pictures: {(content index, style index): path}.
         contents, styles: lists of files.
-        metric: `src.metrics.ImageMetric`.
-        image_size: see `src.data.images.read_at`.
+        metric: `src.evaluation.metrics.ImageMetric`.
+        image_size: see `src.images.files.read_at`.
 
     Raises:
         UserError: an unreadable image, or a picture that has not its content's size.

@@ -47,7 +47,7 @@ class Adam:
     """Adam, moving the picture inside the compiled step.
 
     Args:
-        objective: `src.gatys.objective.PasticheLoss`.
+        objective: `src.optimize.objective.PasticheLoss`.
         targets: content features and Gram matrices that the objective takes.
         settings: `src.sections.OptimizeConfig`.
         loss_scale: see `TrainOneStep`.

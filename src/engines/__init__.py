@@ -1,0 +1,1 @@
+"""What runs the networks: MindSpore, or an engine that reads exported files."""

@@ -1,0 +1,59 @@
+"""OpenVINO, on the CPU. Importing this module does not import the package openvino."""
+
+import sys
+
+from src.engines.engine import Engine
+from src.engines.exported import ExportedNetworks, Graph, assemble, reason
+from src.engines.quiet import quiet_unless_it_works
+from src.errors import UserError
+
+
+def _openvino_without_telemetry():
+    """The package openvino. With its telemetry, importing openvino writes an id for analytics into the home folder.
+
+    OpenVINO does without where the package openvino_telemetry can't be imported, which None in its place brings about.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)
+    import openvino
+
+    return openvino
+
+
+def open_openvino(files, device="auto", precision="float32") -> ExportedNetworks:
+    """ONNX files run by OpenVINO on the CPU.
+
+    Args:
+        files: see `assemble`.
+        device: the CPU is used whatever it says.
+        precision: float32, bfloat16 or float16 inside; results are float32.
+
+    Raises:
+        UserError: see `assemble`.
+    """
+    openvino = _openvino_without_telemetry()
+    core = openvino.Core()
+    hint = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}[precision]
+    settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+
+    def shape(port):
+        return tuple(None if side.is_dynamic else side.get_length() for side in port.partial_shape)
+
+    def read(path):
+        try:
+            with quiet_unless_it_works():  # it asks the readers of other formats, too, which complain
+                model = core.compile_model(str(path), "CPU", settings)
+        except RuntimeError as error:
+            raise UserError(f"checkpoint {path}: OpenVINO can't read it: {reason(error)}") from None
+        inputs = {port.get_any_name(): shape(port) for port in model.inputs}
+        return Graph(path, inputs, [*map(shape, model.outputs)], lambda given: model(given).to_tuple(), (RuntimeError,))
+
+    return assemble("openvino", files, read)
+
+
+ENGINE = Engine(
+    name="openvino",
+    package="openvino",
+    suffix=".onnx",
+    requirements="requirements-openvino.txt",
+    open=open_openvino,
+)

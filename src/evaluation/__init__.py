@@ -1,0 +1,1 @@
+"""Measuring pastiches: of a model, or of pictures that another program made."""
