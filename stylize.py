@@ -15,7 +15,7 @@ from src.images.files import Picture, read_image
 from src.progress import Progress
 from src.stylize.chosen import check_choice, choose_images, choose_names, embed_rows, names_styles
 from src.stylize.jobs import STANDARD, measure_work, plan_jobs, run_jobs
-from src.stylize.painting import Look, Painter, finish, read_masks
+from src.stylize.painting import Look, Painter, finish, read_masks, split_scale
 from src.stylize.recipe import Again, describe, hash_files, with_content
 from src.stylize.stylizer import Stylizer
 
@@ -70,16 +70,17 @@ def transfer(options, style, choice, jobs, progress):
     elif choice is None:
         choice = choose_images(style, settings)
     check_choice(choice, settings)
+    embedded_scale, content_scale = split_scale(stylizer, settings.style_scale[0])
     look = Look(
         settings.strength,
         settings.strength_by,
-        settings.style_scale[0],
+        content_scale,
         settings.preserve_colors,
         settings.size,
         read_masks(settings.mask, len(choice.styles)),
         tuple(choice.names) if settings.sheet else (),
     )
-    painter = Painter(stylizer, embed_rows(stylizer, choice, settings), look, progress.within)
+    painter = Painter(stylizer, embed_rows(stylizer, choice, settings, embedded_scale), look, progress.within)
     engine = stylizer.networks.name
     model = [*model_files(engine, checkpoint), *filter(None, [settings.inception_ckpt])]
     # another engine's picture would differ in the last bits
@@ -139,9 +140,8 @@ def main(argv):
         choice = choose_images(style, settings)
         check_choice(choice, settings)
     others = [*settings.mask, *filter(None, [options.optimize.init_image])]
-    inputs = dict.fromkeys(others, "a picture to read") | dict.fromkeys(
-        choice.files if choice else (), "the style image"
-    )
+    inputs = dict.fromkeys(others, "a picture to read")
+    inputs |= dict.fromkeys(choice.files if choice else (), "the style image")
     jobs, done = plan_jobs(contents, settings.output, settings.overwrite, inputs)
     if done:
         print(f"{len(done)} pictures are there already; --overwrite makes them anew", file=sys.stderr)

@@ -68,11 +68,12 @@ def check_choice(choice, settings):
     check_blend(settings.blend_steps, choice.styles)
 
 
-def embed_rows(stylizer, choice, settings) -> list[list]:
-    """Embeddings of a `Choice`, see `src.stylize.painting.Painter`."""
+def embed_rows(stylizer, choice, settings, scale=1.0) -> list[list]:
+    """Embeddings of a `Choice`, see `src.stylize.painting.Painter`; the scale is that of `Stylizer.embed`."""
+    corners = [stylizer.embed(style, scale) for style in choice.styles]
     if settings.sheet or len(settings.mask) > 1:
-        return [[stylizer.embed(style) for style in choice.styles]]
-    return blend_rows(stylizer, choice.styles, choice.weights, settings.blend_steps)
+        return [corners]
+    return blend_rows(stylizer, corners, choice.weights, settings.blend_steps)
 
 
 def style_files(style, styles, weights) -> tuple[list, list[float]]:
@@ -143,17 +144,16 @@ def named_styles(styles, style, settings) -> tuple[list, list[float]]:
     return chosen, weights
 
 
-def blend_rows(stylizer, styles, weights, steps=0) -> list[list]:
+def blend_rows(stylizer, corners, weights, steps=0) -> list[list]:
     """Embeddings of a blend of styles, or of a strip or a square of blends: rows of them.
 
     Args:
         stylizer: `src.stylize.stylizer.Stylizer`.
-        styles: what it embeds.
+        corners: embeddings of the styles.
         weights: of the one blend.
         steps: 0 for that one; else from the first style to the second in so many, or from the first two above to the
             other two below (Dumoulin et al. 2016, figure 7).
     """
-    corners = [stylizer.embed(style) for style in styles]
     if not steps:
         return [[stylizer.blend(corners, weights)]]
     places = np.linspace(0, 1, steps)

@@ -12,6 +12,8 @@ from src.images.sheets import labelled_sheet, sheet
 
 # what PIL reads of a file at most; a finer style than that is worked on at no machine
 MOST_PIXELS = 179_000_000
+# Styles are embedded at a half to twice their usual size: beyond, the bundled model paints something else (seen by eye)
+MOST_EMBEDDED = 2.0
 
 
 @dataclass(frozen=True)
@@ -19,14 +21,15 @@ class Look:
     """What becomes of a pastiche; see `src.options.stylize` for the values.
 
     Attributes:
-        strength, strength_by, style_scale, preserve_colors, size: the options.
+        strength, strength_by, preserve_colors, size: the options.
+        content_scale: how many times smaller the content is painted, see `split_scale`.
         masks: (H, W) float32 in [0, 1] of any size: none, one, or one an embedding.
         names: of the styles of a labelled sheet; empty without one.
     """
 
     strength: float = 1.0
     strength_by: str = "auto"
-    style_scale: float = 1.0
+    content_scale: float = 1.0
     preserve_colors: str = "none"
     size: int = 0
     masks: list = field(default_factory=list)
@@ -143,7 +146,19 @@ class Painter:
         look = self.look
         if look.strength_by == "embedding":
             embedding = self.stylizer.strengthen(content, embedding, look.strength)
-        return paint_scaled(self.stylizer, content, embedding, look.style_scale, self.progress)
+        return paint_scaled(self.stylizer, content, embedding, look.content_scale, self.progress)
+
+
+def split_scale(stylizer, scale) -> tuple[float, float]:
+    """A size of strokes as two factors: of the size at which styles are embedded, and of 1/size of the content.
+
+    A style that is embedded larger has larger strokes, and the content stays sharp; it is worth a factor of two.
+    Beyond, and where nothing is embedded, the content is painted smaller.
+    """
+    if stylizer.styles or stylizer.networks.style_size:
+        return 1.0, scale
+    embedded = min(max(scale**0.5, 1 / MOST_EMBEDDED), MOST_EMBEDDED)
+    return embedded, scale / embedded
 
 
 def _beside(picture):

@@ -31,18 +31,12 @@ def hash_file(path) -> str:
     """
     try:
         with Path(path).expanduser().open("rb") as stream:
-            return (
-                hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _hash(stream)
-            )
+            digest = hashlib.sha256()
+            while block := stream.read(1 << 20):
+                digest.update(block)
+            return digest.hexdigest()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-
-
-def _hash(stream):  # Python 3.10
-    digest = hashlib.sha256()
-    while block := stream.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def hash_files(paths) -> dict[str, str]:
