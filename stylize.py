@@ -144,7 +144,10 @@ def main(argv):
     inputs |= dict.fromkeys(choice.files if choice else (), "the style image")
     jobs, done = plan_jobs(contents, settings.output, settings.overwrite, inputs)
     if done:
-        print(f"{len(done)} pictures are there already; --overwrite makes them anew", file=sys.stderr)
+        said = "1 picture is there already; --overwrite makes it anew"
+        if len(done) > 1:
+            said = f"{len(done)} pictures are there already; --overwrite makes them anew"
+        print(said, file=sys.stderr)
     if not jobs:
         return 0
     if len(jobs) == 1:  # says what is wrong with it before the networks are loaded and compiled
