@@ -14,8 +14,8 @@ from src.engines.exported import Architecture
 from src.errors import UserError, run_entry
 from src.images.files import read_image, to_network, write_image
 from src.models.factory import create_model
-from src.stylize import tiles
 from src.progress import Progress
+from src.stylize import tiles
 from src.stylize.stylizer import Stylizer
 
 SIZE = (400, 520)
@@ -301,8 +301,7 @@ def test_progress_without_a_terminal_is_a_line_each(capsys):
 def test_tiles_run_without_mindspore(root, exported, tmp_path):
     program = (
         "import sys; sys.modules['mindspore'] = None\n"
-        "import numpy as np; from src.progress import Progress
-from src.stylize.stylizer import Stylizer\n"
+        "import numpy as np; from src.stylize.stylizer import Stylizer\n"
         "stylizer = Stylizer.open(sys.argv[1], engine='onnxruntime', tile=128)\n"
         "content = np.random.default_rng(0).integers(0, 256, (130, 200, 3), np.uint8)\n"
         "print(stylizer.stylize(content, np.zeros(100)).shape)"

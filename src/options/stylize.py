@@ -55,13 +55,11 @@ class StylizeConfig(Options):
         "size of the strokes; 2 makes them about twice as large. With --method optimize one number, or one a style",
         least=0.05,
         most=20,
-        common=True,
     )
     preserve_colors: str = option("none", COLORS_HELP, **COLORS, common=True)
     mask: list[PathText] = option(
         [],
         "picture in grey: the style where it is white, the content where it is black; or one a style, for regions",
-        common=True,
     )
     size: int = option(0, "short side of the output, pixels", least=1, zero="for the content's own size", common=True)
     tile: int = option(
@@ -87,7 +85,7 @@ class StylizeConfig(Options):
     )
     inception_ckpt: PathText = option("", "Inception-v3 for a published checkpoint; empty takes the one inside it")
     sheet: bool = option(
-        False, "the content in every style of a folder, or of the model's table, as one picture with names", common=True
+        False, "the content in every style of a folder, or of the model's table, as one picture with names"
     )
     metadata: bool = option(
         True, "keep the content's EXIF, and write into the picture how it was made (PNG, JPEG and WebP)"
@@ -95,7 +93,6 @@ class StylizeConfig(Options):
     again: PathText = option(
         "",
         "picture of this program, to be made anew: with its content and styles, or with another content",
-        common=True,
     )
     overwrite: bool = option(
         False, "replace an output that exists; without it a folder's pictures that are there are left out", common=True

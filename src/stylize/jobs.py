@@ -94,11 +94,11 @@ def plan_jobs(contents, output, overwrite, inputs=None) -> tuple[list[Job], list
     if single:
         jobs = [_plan_one(contents[0], output)]
     else:
-        folder = _output_folder(contents, output)
-        found = {}
+        folder, found = Path(output).expanduser(), {}
         for content in contents:
             for path, name in _find(content, folder):
                 found.setdefault(path, name)
+        _check_output_folder(contents, folder)
         names = _output_names(list(found.values()))
         jobs = [Job(path, folder / name) for path, name in zip(found, names, strict=True)]
     files = [job.content for job in jobs if job.content != STANDARD]
@@ -123,18 +123,15 @@ def _plan_one(content, output):
     return Job(content, target)
 
 
-def _output_folder(contents, output):
-    target = Path(output).expanduser()
-    folders = [content for content in contents if Path(content).expanduser().is_dir()]
-    for content in folders:
-        if target.resolve() == Path(content).expanduser().resolve():
-            raise UserError(f"option output: {output} is the folder of the contents; choose another folder")
-    if has_writer(target) and not target.is_dir() and not (folders and target.exists()):
+def _check_output_folder(contents, folder):
+    if folder.resolve() in [Path(content).expanduser().resolve() for content in contents]:
+        raise UserError(f"option output: {folder} is the folder of the contents; choose another folder")
+    check_folder(folder, "output")
+    if has_writer(folder) and not folder.is_dir():
         raise UserError(
-            f"option output: found {output} for {', '.join(map(str, contents[:3]))}{' ...' * (len(contents) > 3)}; "
+            f"option output: found {folder} for {', '.join(map(str, contents[:3]))}{' ...' * (len(contents) > 3)}; "
             "several contents need a folder, such as -o out/ (with --style or --styles, all pictures are contents)"
         )
-    return check_folder(target, "output")
 
 
 def _find(content, folder):
