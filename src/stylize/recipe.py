@@ -100,12 +100,9 @@ class Again:
         try:
             options, moved = self.recipe["options"], {old: self._locate(old) for old in self.recipe["styles"]}
             self.values = {
-                section: {
-                    name: _replace(value, moved)
-                    for name, value in values.items()
-                    if section in SAID and name not in UNSAID
-                }
+                section: {name: _replace(value, moved) for name, value in values.items() if name not in UNSAID}
                 for section, values in options.items()
+                if section in SAID
             }
             style = self.recipe["style"]
             self.style = style and moved.get(style, style)
