@@ -1,4 +1,4 @@
-"""Stylises pictures with one style image, a blend of several, or styles by name.
+"""Stylises pictures, or a video, with one style image, a blend of several, or styles by name.
 
 python stylize.py photo.jpg painting.jpg -o out.jpg
 python stylize.py photos/ painting.jpg -o stylised/
@@ -18,21 +18,29 @@ from src.stylize.jobs import STANDARD, measure_work, plan_jobs, run_jobs
 from src.stylize.painting import Look, Painter, finish, read_masks, split_scale
 from src.stylize.recipe import Again, describe, hash_files, with_content
 from src.stylize.stylizer import Stylizer
+from src.video.packages import is_video
 
 # of the section "stylize", what the optimisation reads, too
 SHARED = ("output", "styles", "style_weights", "style_scale", "preserve_colors", "mask", "size", "metadata", "again")
 SHARED += ("overwrite",)
+# and what a video reads
+OF_VIDEOS = ("output", "style", "styles", "style_weights", "blend_steps", "strength", "size", "tile", "engine")
+OF_VIDEOS += ("checkpoint", "inception_ckpt", "overwrite")
 
 
 def read_options(argv):
     """The options, the contents, the style image without an option or None, and the `Again` or None."""
     arguments = {
-        "sections": ("stylize", "network.method", "optimize", "loss", "runtime"),
-        "description": "Stylises pictures with a style image, a blend of several, or styles by name.",
+        "sections": ("stylize", "network.method", "optimize", "loss", "video", "runtime"),
+        "description": "Stylises pictures or a video with a style image, a blend of several, or styles by name.",
         "positionals": (
-            ("pictures", "*", "photographs (files, folders, globs, or - for stdin), and after them the style image"),
+            (
+                "pictures",
+                "*",
+                "photographs (files, folders, globs, or - for stdin) or a video, and after them the style image",
+            ),
         ),
-        "topics": {"optimize": ("optimize", "loss")},
+        "topics": {"optimize": ("optimize", "loss"), "video": ("video",)},
     }
     options = parse(argv, **arguments)
     settings, pictures = options.stylize, options.pictures
@@ -130,11 +138,36 @@ def share_options(options):
     return True
 
 
+def stylize_video(options, content, style) -> int:
+    """Stylises a video, says what got lost on the way, returns the exit code."""
+    from src.video.command import run
+
+    refuse_options(options.given, ["stylize"], OF_VIDEOS, "is for pictures, and does nothing with a video")
+    options.content, options.style = content, style
+    with Progress(1) as progress:
+
+        def report(done, total, text):  # the number of frames may not be known
+            if sys.stderr.isatty() or done % 100 == 0 or done == total:
+                progress.within(min(done, total or done), total or done, text)
+
+        lines = run(options, report)
+    for line in lines:
+        print(line, file=sys.stderr)
+    print(options.stylize.output)
+    return 0
+
+
 def main(argv):
     """Reads the options, stylises, returns the exit code."""
     options, contents, style, again = read_options(argv)
-    # a video or a webcam among `contents` branches off here
     settings, optimises = options.stylize, share_options(options)
+    if videos := [content for content in contents if is_video(content, settings.output)]:
+        if optimises:
+            raise UserError("option method: optimize takes minutes a frame and is not for videos; use a network")
+        if len(contents) > 1:
+            raise UserError(f"content {videos[0]}: is a video, which is stylised alone; leave the other contents out")
+        return stylize_video(options, contents[0], style)
+    refuse_options(options.given, ["video"], (), "is for videos")
     choice = None
     if optimises or not names_styles(style, settings):
         choice = choose_images(style, settings)
