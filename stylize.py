@@ -153,7 +153,8 @@ def stylize_video(options, content, style) -> int:
         lines = run(options, report)
     for line in lines:
         print(line, file=sys.stderr)
-    print(options.stylize.output)
+    if options.stylize.output:  # a webcam may have a window instead
+        print(options.stylize.output)
     return 0
 
 
