@@ -151,6 +151,17 @@ def test_luma_keeps_the_contents_colours(call, given):
     assert np.abs(found - np.array(expected))[inside][:, 0].max() <= 2
 
 
+def test_what_both_methods_have_is_given_to_the_one_that_runs(files, monkeypatch):
+    line = ["photo.png", "ink.png", "-o", "out.png", "--preserve_colors", "--style_scale", "2"]
+    for method, scales in (("optimize", [2.0]), ("arbitrary", [1.0])):
+        options = stylize.read_options([*line, "--method", method])[0]
+        assert stylize.share_options(options) == (method == "optimize")
+        assert (options.optimize.style_scale, options.stylize.style_scale) == (scales, [2.0])
+        assert options.optimize.preserve_colors == ("luma" if method == "optimize" else "none")
+    with pytest.raises(UserError, match="option sheet: is for a trained network"):
+        stylize.share_options(stylize.read_options([*line, "--sheet", "--method", "optimize"])[0])
+
+
 # masks and strength
 
 
