@@ -154,13 +154,7 @@ def _split(image, stored, path):
         return image.convert(image.mode[:-1]), image.getchannel("A")
     if image.mode in _PROFILE_SPACES:
         return image, None
-    if image.mode == "LAB":  # PIL converts it through a profile only
-        return ImageCms.profileToProfile(image, _profile("LAB"), _profile("sRGB"), outputMode="RGB"), None
     return image.convert("RGB"), None
-
-
-def _profile(name):
-    return ImageCms.createProfile(name)
 
 
 def _visible(mask):
