@@ -1,6 +1,7 @@
 """The options by section, as default_config.yaml and the recipes have them: `src.options` says what each means."""
 
-from src.options.programs import EvalConfig, ExportConfig, OptimizeConfig, RuntimeConfig, StylizeConfig
+from src.options.programs import EvalConfig, ExportConfig, OptimizeConfig, RuntimeConfig
+from src.options.stylize import StylizeConfig
 from src.options.training import DataConfig, LossConfig, NetworkConfig, TrainConfig
 from src.options.video import VideoConfig
 
