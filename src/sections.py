@@ -1,6 +1,7 @@
 """The options by section, as default_config.yaml and the recipes have them: `src.options` says what each means."""
 
 from src.options.programs import EvalConfig, ExportConfig, OptimizeConfig, RuntimeConfig, StylizeConfig
+from src.options.service import ServiceConfig
 from src.options.training import DataConfig, LossConfig, NetworkConfig, TrainConfig
 
 SECTIONS = {
@@ -13,6 +14,7 @@ SECTIONS = {
     "stylize": StylizeConfig,
     "export": ExportConfig,
     "optimize": OptimizeConfig,
+    "service": ServiceConfig,
 }
 # those that a training takes its options from
 TRAINING_SECTIONS = ("network", "loss", "data", "train", "runtime")
