@@ -45,9 +45,8 @@ class PictureRequest(Options):
     )
     size: int = option(0, "short side of the result, pixels", least=1, most=16384, zero="for the content's own size")
     colours: str = option(
-        "style",
-        "style takes the style's colours, luma changes the content's brightness only, match keeps the mean and the "
-        "covariance of the content's colours",
-        choices=("style", "luma", "match"),
+        "none",
+        "colours of the content that are kept: luma changes brightness only, match keeps their mean and covariance",
+        choices=("none", "luma", "match"),
     )
     format: str = option("png", "format of the result", choices=("png", "jpeg", "webp"))

@@ -8,7 +8,7 @@ def keep_colours(pastiche, content, colours) -> np.ndarray:
     """The pastiche with the content's colours, uint8 (H, W, 3), as both pictures.
 
     Args:
-        colours: style leaves the pastiche as it is; luma keeps its brightness and takes the content's chroma (YCbCr);
+        colours: none leaves the pastiche as it is; luma keeps its brightness and takes the content's chroma (YCbCr);
             match gives its pixels the mean and the covariance of the content's (Gatys et al. 2016,
             arXiv 1606.05897, section 4.1).
     """

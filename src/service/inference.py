@@ -82,7 +82,7 @@ def infer(model, inputs, ticket) -> dict:
     pastiches = []
     for content, embedding in zip(contents, embeddings, strict=True):
         ticket.check()
-        pastiches.append(model.stylize(np.ascontiguousarray(content), embedding, strength, "style", ticket))
+        pastiches.append(model.stylize(np.ascontiguousarray(content), embedding, strength, "none", ticket))
     return {"pastiche": np.stack(pastiches), "embedding": np.stack(embeddings).astype("<f4")}
 
 

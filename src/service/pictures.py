@@ -9,7 +9,7 @@ from src.images.decoding import decode, describe_damage
 from src.service.refusal import Refusal
 
 # what browsers and cameras send; decoders that are seldom used are seldom tested against bad files
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 NAMES = "JPEG, PNG, WebP, GIF or BMP"
 MEDIA_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 _SETTINGS = {
