@@ -3,6 +3,7 @@
 from src.options.programs import EvalConfig, ExportConfig, OptimizeConfig, RuntimeConfig, StylizeConfig
 from src.options.service import ServiceConfig
 from src.options.training import DataConfig, LossConfig, NetworkConfig, TrainConfig
+from src.options.video import VideoConfig
 
 SECTIONS = {
     "network": NetworkConfig,
@@ -14,6 +15,7 @@ SECTIONS = {
     "stylize": StylizeConfig,
     "export": ExportConfig,
     "optimize": OptimizeConfig,
+    "video": VideoConfig,
     "service": ServiceConfig,
 }
 # those that a training takes its options from

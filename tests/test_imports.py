@@ -64,6 +64,8 @@ ORDER = (
     "weights",
     "engines",
     "stylize",
+    "video",
+    "service",
     "data",
     "evaluation",
     "training",
