@@ -30,6 +30,8 @@ class ServiceConfig(Options):
     queue: int = option(16, "pictures that may wait; more are refused with 429 and Retry-After", least=0, common=True)
     max_megabytes: float = option(25.0, "largest request, millions of bytes", above=0, common=True)
     max_megapixels: float = option(25.0, "largest picture, sent or asked for, millions of pixels", above=0, common=True)
+    max_video_megabytes: float = option(200.0, "largest request with a video, millions of bytes", above=0)
+    max_video_seconds: float = option(60.0, "longest video", above=0)
     receive_seconds: float = option(30.0, "time in which a request must have arrived", above=0)
     work_seconds: float = option(120.0, "time in which a picture must be done, waiting included", above=0)
     cached_styles: int = option(1000, "style embeddings that are kept, those used last", least=1)

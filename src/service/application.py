@@ -11,11 +11,12 @@ from starlette.exceptions import HTTPException
 
 from src.images.files import read_image
 from src.options.service import ServiceConfig
-from src.service import inference, routes
+from src.service import inference, routes, videos
 from src.service.gate import Gate, error_response, logger
 from src.service.metrics import Metrics
 from src.service.model import Model
 from src.service.refusal import Refusal
+from src.service.videos import VideoJobs, can_do_videos
 from src.service.work import WorkQueue
 
 PAGE = Path(__file__).with_name("page")
@@ -32,8 +33,13 @@ class State:
     model: Model
     queue: WorkQueue
     metrics: Metrics
-    videos: object = None
+    videos: VideoJobs | None
     stopping: bool = False
+
+    @property
+    def most_pixels(self) -> float:
+        """Of a picture."""
+        return self.settings.max_megapixels * 1e6
 
     def read_sample(self, name):
         """A sample photograph, uint8 (H, W, 3)."""
@@ -54,17 +60,22 @@ def create_application(stylizer, settings, name, token="") -> Gate:
     """
     metrics = Metrics()
     queue = WorkQueue(settings.workers, settings.queue, settings.work_seconds, metrics)
-    state = State(settings, Model(stylizer, settings, metrics, name), queue, metrics)
+    model = Model(stylizer, settings, metrics, name)
+    state = State(settings, model, queue, metrics, VideoJobs(model, settings) if can_do_videos() else None)
 
     @asynccontextmanager
     async def lifespan(_):
         yield
         state.stopping = True
+        if state.videos:
+            state.videos.close()
         queue.close()
 
     # FastAPI's own pages of documentation load scripts from elsewhere
     app = FastAPI(title=TITLE, version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.include_router(routes.build_router(state))
+    if state.videos:
+        app.include_router(videos.build_router(state))
     app.include_router(inference.build_router(state))
 
     @app.get("/", include_in_schema=False)

@@ -1,16 +1,22 @@
 """From the multipart form of a request to the pictures and the options in it."""
 
+import asyncio
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from starlette.datastructures import UploadFile
 
 from src.errors import UserError
 from src.options.service import PictureRequest
+from src.options.video import VideoConfig
 from src.service.refusal import Refusal
 
 MOST_STYLES = 8
 # bytes of a field that is no file
 MOST_TEXT = 10_000
+VIDEO_FIELDS = ("weights", "strength", "size")
+FILE = {"type": "string", "format": "binary"}
 PICTURES = {"content": "photograph", "style": "style image, or the name or the key of a style; up to 8 of them"}
 
 
@@ -31,12 +37,13 @@ class Form:
     options: PictureRequest
 
 
-async def read_form(request, known) -> list:
+async def read_form(request, known, files=None) -> list:
     """The fields of a multipart form, [(name, text or bytes)] in their order. No file's name is looked at.
 
     Args:
         request: of Starlette.
         known: names of the fields that are expected.
+        files: {name: path} of fields whose file is written there; the value is the path then.
 
     Raises:
         Refusal: another kind of body, a damaged one, or a field that is not known.
@@ -50,8 +57,17 @@ async def read_form(request, known) -> list:
         for name, value in items.multi_items():
             if name not in known:
                 raise Refusal(422, f"field {name!r:.80}: is not known; the fields are {', '.join(known)}")
-            fields.append((name, await value.read() if isinstance(value, UploadFile) else value))
+            if isinstance(value, UploadFile):
+                path = (files or {}).get(name)
+                value = await asyncio.to_thread(_save, value.file, path) if path else await value.read()
+            fields.append((name, value))
     return fields
+
+
+def _save(stream, path):
+    with open(path, "wb") as file:
+        shutil.copyfileobj(stream, file)
+    return path
 
 
 async def read_stylize_form(request) -> Form:
@@ -61,9 +77,40 @@ async def read_stylize_form(request) -> Form:
         Refusal: see `read_form`; a field is missing, stands twice, or has a value that is not allowed.
     """
     fields = await read_form(request, (*PICTURES, "styles", *PictureRequest.schema()))
+    contents, styles, texts = _sort(fields, "content")
+    if len(contents) != 1 or not isinstance(contents[0], bytes):
+        found = f"{len(contents)} of it" if len(contents) != 1 else "text"
+        raise Refusal(422, f"field content: found {found}, expected one picture as a file")
+    options = read_options(texts)
+    return Form(contents[0], styles, check_weights(options.weights, len(styles)), options)
+
+
+async def read_video_form(request, path) -> tuple[list, PictureRequest, bool]:
+    """The form of POST /api/videos: styles as in `Form`, options, and whether frames are made steady over time.
+
+    Args:
+        path: where the video is written.
+
+    Raises:
+        Refusal: see `read_stylize_form`.
+    """
+    fields = await read_form(request, ("video", "style", "styles", *VIDEO_FIELDS, "temporal"), {"video": path})
+    videos, styles, texts = _sort(fields, "video")
+    if len(videos) != 1 or not isinstance(videos[0], Path):
+        raise Refusal(422, f"field video: found {len(videos)} fields, expected one video as a file")
+    temporal = texts.pop("temporal", "false")
+    if temporal not in ("true", "false"):
+        raise Refusal(422, f"field temporal: found {temporal!r:.40}, expected true or false")
+    options = read_options(texts)
+    check_weights(options.weights, len(styles))
+    return styles, options, temporal == "true"
+
+
+def _sort(fields, main):
+    """Values of the main field, styles, and {name: text} of the options."""
     contents, styles, texts = [], [], {}
     for name, value in fields:
-        if name == "content":
+        if name == main:
             contents.append(value)
         elif name in ("style", "styles"):
             styles += [value] if isinstance(value, bytes) else _split(value)
@@ -73,13 +120,9 @@ async def read_stylize_form(request) -> Form:
             raise Refusal(422, f"field {name}: stands twice")
         else:
             texts[name] = f"{texts[name]},{value}" if name in texts else value
-    if len(contents) != 1 or not isinstance(contents[0], bytes):
-        found = f"{len(contents)} of it" if len(contents) != 1 else "text"
-        raise Refusal(422, f"field content: found {found}, expected one picture as a file")
-    if not 1 <= len(styles) <= MOST_STYLES:
+    if contents and not 1 <= len(styles) <= MOST_STYLES:
         raise Refusal(422, f"field style: found {len(styles)} styles, expected 1 to {MOST_STYLES}: files or names")
-    options = read_options(texts)
-    return Form(contents[0], styles, check_weights(options.weights, len(styles)), options)
+    return contents, styles, texts
 
 
 def read_options(texts) -> PictureRequest:
@@ -114,13 +157,23 @@ def _split(text):
 
 def describe_form() -> dict:
     """The form of POST /api/stylize for OpenAPI."""
-    file = {"type": "string", "format": "binary"}
-    properties = {
-        "content": {**file, "description": PICTURES["content"]},
-        "style": {"type": "array", "items": {"anyOf": [file, {"type": "string"}]}, "description": PICTURES["style"]},
-    }
+    content = {**FILE, "description": PICTURES["content"]}
+    return form_body({"content": content, **_describe_options(PictureRequest.schema())}, ["content", "style"])
+
+
+def describe_video_form() -> dict:
+    """The form of POST /api/videos for OpenAPI."""
+    steady = {"type": "boolean", "default": False, "description": VideoConfig.schema()["temporal"].limits.help}
+    fields = {"video": FILE, **_describe_options(VIDEO_FIELDS), "temporal": steady}
+    return form_body(fields, ["video", "style"])
+
+
+def _describe_options(names):
+    styles = {"type": "array", "items": {"anyOf": [FILE, {"type": "string"}]}, "description": PICTURES["style"]}
+    properties = {"style": styles}
     kinds = {float: "number", int: "integer", str: "string"}
-    for name, option in PictureRequest.schema().items():
+    for name in names:
+        option = PictureRequest.schema()[name]
         limits = option.limits
         entry = {"type": kinds.get(option.kind, "string"), "description": limits.help, "default": option.value}
         if option.is_list:
@@ -130,7 +183,7 @@ def describe_form() -> dict:
         else:
             entry["minimum"], entry["maximum"] = 0 if limits.zero else limits.least, limits.most
         properties[name] = entry
-    return form_body(properties, ["content", "style"])
+    return properties
 
 
 def form_body(properties, required) -> dict:

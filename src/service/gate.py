@@ -23,6 +23,8 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # asked for without a token: the page itself, which asks its user for one, and what a balancer needs
 OPEN = ("/", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 OPEN_FOLDER = "/page/"
+# takes larger bodies than the others
+VIDEOS = "/api/videos"
 REQUEST_ID = re.compile(r"[\w.\-]{1,64}", re.ASCII)
 # seconds in which a client that was refused may still send; a connection that is closed under its hands loses the reply
 LINGER = 2.0
@@ -100,24 +102,22 @@ class Gate:
             if not hmac.compare_digest(found, self._token) or kind.lower() != "bearer":
                 raise Refusal(401, "a token is missing or wrong; send the header Authorization: Bearer TOKEN")
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self.most_bytes:
-            raise self.too_large()
+        if length.isdecimal() and int(length) > self.most_bytes(path):
+            raise self.too_large(path)
         if headers.get("content-encoding", "identity") != "identity":
             raise Refusal(415, "the body is compressed (Content-Encoding); send it uncompressed")
 
-    @property
-    def most_bytes(self) -> int:
-        """Of a request."""
-        return int(self._settings.max_megabytes * 1e6)
+    def most_bytes(self, path) -> int:
+        """Of a request to an address."""
+        return int(1e6 * (self._settings.max_video_megabytes if path == VIDEOS else self._settings.max_megabytes))
 
-    def too_large(self) -> Refusal:
+    def too_large(self, path) -> Refusal:
         """What is said of a request with more."""
-        return Refusal(413, f"the request has more than {self._settings.max_megabytes:g} million bytes; send less")
+        return Refusal(413, f"the request has more than {self.most_bytes(path) / 1e6:g} million bytes; send less")
 
-    @property
-    def receive_seconds(self) -> float:
-        """In which a request must have arrived."""
-        return self._settings.receive_seconds
+    def receive_seconds(self, path) -> float:
+        """In which a request must have arrived; a video has as much more time as it may have more bytes."""
+        return self._settings.receive_seconds * max(1, self.most_bytes(path) / self.most_bytes(""))
 
     def begin_arrival(self):
         """Counts a body that begins to arrive; a Refusal where too many do already."""
@@ -172,21 +172,20 @@ class Passage:
         if not self._arriving:
             self._gate.begin_arrival()
             self._arriving = True
-        left = self.began + self._gate.receive_seconds - time.monotonic()
+        left = self.began + self._gate.receive_seconds(self._scope["path"]) - time.monotonic()
         try:
             message = await asyncio.wait_for(self._receive(), max(0, left))
         except asyncio.TimeoutError:
             self._end_arrival()
-            raise Refusal(
-                408, f"the request had not arrived after {self._gate.receive_seconds:g} seconds; send it faster"
-            ) from None
+            seconds = self._gate.receive_seconds(self._scope["path"])
+            raise Refusal(408, f"the request had not arrived after {seconds:g} seconds; send it faster") from None
         except BaseException:
             self._end_arrival()
             raise
         self.received += len(message.get("body", b""))
-        if self.received > self._gate.most_bytes:
+        if self.received > self._gate.most_bytes(self._scope["path"]):
             self._end_arrival()
-            raise self._gate.too_large()
+            raise self._gate.too_large(self._scope["path"])
         if message["type"] == "http.disconnect" or not message.get("more_body"):
             self._more = False
             self._end_arrival()

@@ -93,7 +93,7 @@ def build_router(state) -> APIRouter:
         state: `src.service.application.State`.
     """
     router = APIRouter(prefix="/v2", tags=["open inference protocol"])
-    model, queue, most_pixels = state.model, state.queue, state.settings.max_megapixels * 1e6
+    model, queue = state.model, state.queue
 
     def find(name, version=VERSION):
         if name != model.name or version != VERSION:
@@ -133,7 +133,7 @@ def build_router(state) -> APIRouter:
         queue.refuse_when_full()
         body, length = await request.body(), request.headers.get(LENGTH_HEADER)
         asked, inputs = await asyncio.to_thread(read_request, body, length)
-        check_inputs(model, inputs, most_pixels)
+        check_inputs(model, inputs, state.most_pixels)
         wanted = wanted_outputs(asked, OUTPUTS)
         outputs, ticket = await queue.run(lambda ticket: infer(model, inputs, ticket), gone(request))
         state.metrics.time("stylize_seconds", ticket.worked)

@@ -18,9 +18,36 @@ from src.service.colours import keep_colours
 from src.service.pictures import decode_picture
 from src.service.refusal import Refusal
 from src.styles import style_names
+from src.stylize.stylizer import Stylizer
 
 GALLERY, SAMPLES = ROOT / "dataset" / "test" / "style", ROOT / "dataset" / "test" / "content"
 THUMBNAIL = 192
+
+
+# engines whose networks several threads may run at the same time
+SHARED = ("onnxruntime",)
+
+
+class OneAtATime:
+    """Networks that one thread at a time runs, for engines that allow no more: pictures and videos have threads each.
+
+    Args:
+        networks: `src.engines.engine.Networks`.
+    """
+
+    def __init__(self, networks):
+        self._networks, self._lock = networks, threading.RLock()
+
+    def __getattr__(self, name):
+        found = getattr(self._networks, name)
+        return self._alone(found) if name in ("embed", "transfer", "collect", "transfer_tile") else found
+
+    def _alone(self, method):
+        def run(*arguments):
+            with self._lock:
+                return method(*arguments)
+
+        return run
 
 
 def style_key(data) -> str:
@@ -48,6 +75,8 @@ class Model:
     """
 
     def __init__(self, stylizer, settings, metrics, name):
+        if stylizer.networks.name not in SHARED:
+            stylizer = Stylizer(OneAtATime(stylizer.networks), stylizer.tile)
         self.stylizer, self.name, self._metrics, self._most = stylizer, name, metrics, settings.cached_styles
         pictures = _by_name(settings.gallery or GALLERY, "gallery")
         self.has_table = bool(stylizer.styles)

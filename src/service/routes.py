@@ -22,6 +22,25 @@ async def gone(request):
         pass
 
 
+async def check_styles(state, styles):
+    """Raises a Refusal unless the model can embed all styles of a request: names, keys, or files' bytes."""
+    model = state.model
+    for i, style in enumerate(styles, 1):
+        if isinstance(style, bytes):
+            if model.has_table:
+                raise Refusal(422, f"style {i}: the model embeds no images; it has {', '.join(model.gallery)}")
+            await asyncio.to_thread(check_picture, style, f"style {i}", state.most_pixels)
+        elif not model.known(style):
+            message = f"style {style!r:.80}: is not known; GET /api/styles lists names, POST /api/styles adds images"
+            raise Refusal(404, message)
+
+
+def check_strength(state, strength):
+    """Raises a Refusal for a strength that the model does not have."""
+    if state.model.has_table and strength != 1:
+        raise Refusal(422, "field strength: a model with a table of styles has one strength; blend two styles")
+
+
 def build_router(state) -> APIRouter:
     """The routes.
 
@@ -30,22 +49,7 @@ def build_router(state) -> APIRouter:
     """
     router = APIRouter()
     model, queue, settings = state.model, state.queue, state.settings
-    most_pixels = settings.max_megapixels * 1e6
     small = lru_cache(maxsize=256)(thumbnail_file)
-
-    async def check(*arguments):
-        await asyncio.to_thread(check_picture, *arguments)
-
-    async def check_styles(styles):
-        for i, style in enumerate(styles, 1):
-            if isinstance(style, bytes):
-                if model.has_table:
-                    raise Refusal(422, f"style {i}: the model embeds no images; it has {', '.join(model.gallery)}")
-                await check(style, f"style {i}", most_pixels)
-            elif not model.known(style):
-                raise Refusal(
-                    404, f"style {style!r:.80}: is not known; GET /api/styles lists names, POST /api/styles adds images"
-                )
 
     async def thumbnail(files, name):
         if files.get(name) is None:
@@ -63,10 +67,9 @@ def build_router(state) -> APIRouter:
         queue.refuse_when_full()
         form = await forms.read_stylize_form(request)
         options = form.options
-        if model.has_table and options.strength != 1:
-            raise Refusal(422, "field strength: a model with a table of styles has one strength; blend two styles")
-        await check(form.content, "content", most_pixels, options.size)
-        await check_styles(form.styles)
+        check_strength(state, options.strength)
+        await asyncio.to_thread(check_picture, form.content, "content", state.most_pixels, options.size)
+        await check_styles(state, form.styles)
 
         def work(ticket):
             content = decode_picture(form.content, "content")
@@ -91,7 +94,7 @@ def build_router(state) -> APIRouter:
         if len(fields) != 1 or not isinstance(fields[0][1], bytes):
             raise Refusal(422, f"field style: found {len(fields)} fields, expected one picture as a file")
         data = fields[0][1]
-        await check_styles([data])
+        await check_styles(state, [data])
         (_, kept), _ = await queue.run(lambda ticket: model.embed_file(data, "style"), gone(request))
         return {"style": style_key(data), "cached": kept}
 
@@ -126,6 +129,8 @@ def build_router(state) -> APIRouter:
             "strength": not model.has_table,
             "style_images": not model.has_table,
             "videos": state.videos is not None,
+            "max_video_megabytes": settings.max_video_megabytes,
+            "max_video_seconds": settings.max_video_seconds,
             "max_megabytes": settings.max_megabytes,
             "max_megapixels": settings.max_megapixels,
             "max_styles": forms.MOST_STYLES,

@@ -3,10 +3,12 @@
 import { fetchJson, fetchUrl, send } from "./api.js";
 import { Blend } from "./blend.js";
 import { showPhoto, showResult } from "./compare.js";
+import * as videos from "./videos.js";
 import { readPhoto, takePhoto } from "./photo.js";
 
 const MOST_STYLES = 4;
 const MOST_HISTORY = 24;
+const PICTURES = "image/jpeg,image/png,image/webp,image/gif,image/bmp";
 const PATIENCE = 250; // milliseconds without a change before a request
 const element = (id) => document.getElementById(id);
 const about = await fetchJson("/api/about").catch((error) => say(error.message, true));
@@ -69,12 +71,14 @@ function pick(purpose) {
   const input = element("file");
   input.value = "";
   input.dataset.purpose = purpose;
+  input.accept = purpose === "video" ? "video/*,image/gif" : PICTURES;
   input.click();
 }
 
 element("file").addEventListener("change", (event) => {
   const file = event.target.files[0];
-  if (file) (event.target.dataset.purpose === "style" ? addStyle : usePhoto)(file, plain(file.name));
+  const use = { style: addStyle, video: videos.useVideo }[event.target.dataset.purpose] ?? usePhoto;
+  if (file) use(file, plain(file.name));
 });
 for (const button of document.querySelectorAll("[data-pick]")) button.addEventListener("click", () => pick(button.dataset.pick));
 for (const button of document.querySelectorAll("[data-webcam]")) {
@@ -96,7 +100,9 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     event.preventDefault();
     document.body.classList.toggle("over", kind === "dragover");
     const file = kind === "drop" && event.dataTransfer.files[0];
-    if (file) (event.target.closest("#controls") ? addStyle : usePhoto)(file, plain(file.name));
+    if (!file) return;
+    if (!element("videos").hidden && !file.type.startsWith("image/")) videos.useVideo(file);
+    else (event.target.closest("#controls") ? addStyle : usePhoto)(file, plain(file.name));
   });
 }
 
@@ -152,13 +158,18 @@ function showStyles() {
 const colours = () => document.querySelector("[name=colours]:checked").value;
 const strength = () => Number(element("strength").value);
 
-function fields(source, format) {
-  const form = new FormData();
-  form.append("content", source.blob);
+function addStyles(form) {
   const used = styles.filter((style) => style.weight > 0);
   for (const style of used) form.append("style", style.id);
   form.append("weights", used.map((style) => style.weight.toFixed(4)).join(","));
   if (about.strength) form.append("strength", strength() / 100);
+  return used.length > 0;
+}
+
+function fields(source, format) {
+  const form = new FormData();
+  form.append("content", source.blob);
+  addStyles(form);
   form.append("colours", colours());
   form.append("format", format);
   return form;
@@ -236,7 +247,7 @@ function remember() {
   const button = tile(shown.url, `${styles[0].name}${more}, ${strength()} %`, () => restore(entry));
   button.title = [...styles.map((style) => style.name), `strength ${strength()} %`].join(", ");
   past.unshift({ entry, button });
-  element("past").hidden = false;
+  element("past").hidden = !element("videos").hidden;
   element("history").prepend(button);
   for (const old of past.splice(MOST_HISTORY)) {
     old.button.remove();
@@ -284,6 +295,7 @@ async function fill(place, path, list, clicked, ids) {
 }
 
 async function start() {
+  if (about.videos) videos.setUp(about, addStyles);
   element("strength-part").hidden = !about.strength;
   element("about").textContent = `Model ${about.model}. Up to ${about.max_megapixels} megapixels. Pictures are not kept.`;
   const [{ styles: gallery }, { samples }] = await Promise.all([fetchJson("/api/styles"), fetchJson("/api/samples")]);
