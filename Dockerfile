@@ -1,6 +1,6 @@
 # The page and the HTTP service with the bundled models, on the CPU, without MindSpore.
 #   docker build -t style-transfer .
-#   docker run --rm -p 127.0.0.1:8000:8000 style-transfer
+#   docker run -p 127.0.0.1:8000:8000 style-transfer
 FROM python:3.12-slim
 
 WORKDIR /app

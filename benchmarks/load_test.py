@@ -28,7 +28,7 @@ from src.errors import UserError, run_entry
 from src.images.files import list_images
 from src.options.option import Options, option
 
-STYLES = ("washes", "woodcut", "wave_print", "swirling_night")
+STYLES = ("washes", "woodcut")
 
 
 @dataclass(frozen=True)
