@@ -24,6 +24,21 @@ def picture(height=48, width=64, seed=0, kind="PNG", **settings) -> bytes:
     return stream.getvalue()
 
 
+def make_clip(frames) -> bytes:
+    """The bytes of a small MP4 file; needs PyAV."""
+    import av
+
+    stream = io.BytesIO()
+    with av.open(stream, "w", format="mp4") as container:
+        track = container.add_stream("libx264", rate=8)
+        track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
+        for number in range(frames):
+            image = np.roll(make_image(48, 64), 4 * number, 1)
+            container.mux(track.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(track.encode())
+    return stream.getvalue()
+
+
 def read_picture(data) -> np.ndarray:
     """The pixels of a picture's file."""
     return np.array(Image.open(io.BytesIO(data)).convert("RGB"))

@@ -6,7 +6,7 @@ import time
 import httpx
 import numpy as np
 import pytest
-from service_client import NAME, RunningServer, bundled_stylizer, picture, read_picture
+from service_client import NAME, RunningServer, bundled_stylizer, make_clip, picture, read_picture
 
 from src.service.model import GALLERY
 
@@ -158,6 +158,25 @@ def test_a_style_of_ones_own_and_a_picture_that_is_none(page, tmp_path):
     assert "no picture that the service reads" in page.wait("document.querySelector('#status.bad')?.textContent")
 
 
+def test_a_video(page, tmp_path):
+    pytest.importorskip("av")
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(make_clip(4))
+    page.find("[data-tab=video]").click()
+    assert not page.find("#video-start").is_enabled() and not page.find("#stage").is_displayed()
+    page.driver.execute_script("document.getElementById('file').dataset.purpose = 'video'")
+    page.find("#file").send_keys(str(clip))
+    page.find("#video-start").click()
+    assert page.wait("document.querySelector('#video-text.bad')?.textContent") == "Choose a style first"
+    page.find("[data-id=washes]").click()
+    page.find("#video-start").click()
+    page.wait("!document.getElementById('video-result').hidden")
+    assert page.find("#video-save").get_attribute("download") == "clip_stylised.mp4"
+    assert page.find("#video-text").text.startswith("Done") and not page.find("#video-cancel").is_displayed()
+    page.find("[data-tab=picture]").click()
+    assert page.find("#stage").is_displayed() and not page.find("#videos").is_displayed()
+
+
 def test_everything_can_be_reached_and_has_a_name(page):
     """Names for screen readers; and on a phone nothing is wider than the window."""
     page.find("#samples button").click()
@@ -192,7 +211,17 @@ def test_the_page_asks_for_the_token(browser, stylizer):
 
 def test_nothing_comes_from_elsewhere(running):
     """No address but the service's own in the page's files, and no script or style inside the page."""
-    for name in ("index.html", "style.css", "app.js", "api.js", "blend.js", "compare.js", "photo.js", "icon.svg"):
+    for name in (
+        "index.html",
+        "style.css",
+        "app.js",
+        "api.js",
+        "blend.js",
+        "compare.js",
+        "photo.js",
+        "videos.js",
+        "icon.svg",
+    ):
         text = httpx.get(f"{running.url}/page/{name}").raise_for_status().text
         assert "//" not in text.replace("http://www.w3.org/2000/svg", "").replace("// ", ""), name
     page = httpx.get(running.url).text

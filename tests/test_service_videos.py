@@ -6,7 +6,7 @@ import httpx
 import numpy as np
 import pytest
 from conftest import make_image
-from service_client import RunningServer, SlowNetworks, bundled_stylizer, picture
+from service_client import RunningServer, SlowNetworks, bundled_stylizer, make_clip, picture
 
 from src.stylize.stylizer import Stylizer
 
@@ -15,17 +15,9 @@ FRAMES = 8
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory):
+def clip():
     """The bytes of a clip of 8 frames."""
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=8)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(FRAMES):
-            frame = av.VideoFrame.from_ndarray(np.roll(make_image(48, 64), 4 * number, 1), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path.read_bytes()
+    return make_clip(FRAMES)
 
 
 @pytest.fixture(scope="module")
