@@ -56,12 +56,6 @@ def main(argv):
         runtime=options.runtime,
         tile=stylize.tile,
     )
-    engine = stylizer.networks.name
-    if settings.workers > 1 and engine != "onnxruntime":
-        raise UserError(
-            f"option workers: found {settings.workers}, but {engine} runs one picture at a time; use 1, or "
-            "--engine onnxruntime"
-        )
     if settings.host not in LOOPBACK and not token:
         print(
             "warning: everybody who reaches this address may use the service; --token_file asks for a token",
@@ -72,7 +66,9 @@ def main(argv):
     from src.service.server import serve
 
     name = Path(stylize.checkpoint or BUNDLED).stem.removesuffix("_transfer").removesuffix("_predictor")
-    serve(create_application(stylizer, settings, name, token), settings)
+    application = create_application(stylizer, settings, name, token)
+    application.state.model.warm_up()
+    serve(application, settings)
     return 0
 
 

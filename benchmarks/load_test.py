@@ -37,7 +37,7 @@ class LoadOptions(Options):
     clients: int = option(16, "clients that send at the same time", least=1)
     side: int = option(256, "short side of the pictures asked for, pixels", least=16)
     queue: int = option(8, "pictures that may wait in the service", least=0)
-    workers: int = option(1, "pictures that the service stylises at the same time", least=1)
+    workers: int = option(2, "pictures that the service stylises at the same time", least=1)
 
 
 class Load:

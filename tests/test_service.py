@@ -158,7 +158,7 @@ def test_a_token_is_asked_for_where_there_is_one(bundled):
 
 
 def test_a_full_queue_says_when_to_come_again_and_loses_nothing(slow):
-    with RunningServer(slow, queue=1) as running, concurrent.futures.ThreadPoolExecutor(2) as threads:
+    with RunningServer(slow, queue=1, workers=1) as running, concurrent.futures.ThreadPoolExecutor(2) as threads:
         with httpx.Client(base_url=running.url, timeout=30) as client:
             first = threads.submit(send, client)
             assert slow.networks.begun.acquire(timeout=20)
@@ -174,7 +174,7 @@ def test_a_full_queue_says_when_to_come_again_and_loses_nothing(slow):
 
 
 def test_a_stop_finishes_what_runs_and_what_waits(slow):
-    with RunningServer(slow) as running, concurrent.futures.ThreadPoolExecutor(3) as threads:
+    with RunningServer(slow, workers=1) as running, concurrent.futures.ThreadPoolExecutor(3) as threads:
         with httpx.Client(base_url=running.url, timeout=30) as client:
             sent = [threads.submit(send, client) for _ in range(2)]
             assert slow.networks.begun.acquire(timeout=20)
@@ -190,7 +190,7 @@ def test_a_stop_finishes_what_runs_and_what_waits(slow):
 
 def test_work_that_nobody_waits_for_is_not_begun(slow):
     """The client of the second picture goes while the first one runs."""
-    with RunningServer(slow) as running, concurrent.futures.ThreadPoolExecutor(1) as threads:
+    with RunningServer(slow, workers=1) as running, concurrent.futures.ThreadPoolExecutor(1) as threads:
         queue = running.application.state.queue
         with httpx.Client(base_url=running.url, timeout=30) as client:
             first = threads.submit(send, client)
@@ -238,7 +238,6 @@ def test_mistakes_in_the_options_are_named(run_entry_point, tmp_path):
         (("--token_file", tmp_path / "none.txt"), "token_file"),
         (("--token_file", empty), "first line is empty"),
         (("--gallery", tmp_path, "--engine", "onnxruntime"), "option gallery"),
-        (("--workers", "2", "--engine", "openvino"), "option workers"),
     ):
         done = run_entry_point("app.py", *arguments)
         assert done.returncode == 2 and done.stderr.startswith("error: ") and text in done.stderr, done.stderr

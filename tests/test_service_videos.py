@@ -62,7 +62,7 @@ def test_a_video_is_stylised_beside_pictures(bundled, clip, tmp_path):
 
 def test_a_video_is_cancelled_and_the_next_one_begins(bundled, clip):
     slow = Stylizer(SlowNetworks(bundled.networks))
-    with RunningServer(slow) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+    with RunningServer(slow, workers=1) as running, httpx.Client(base_url=running.url, timeout=30) as client:
         first, second = (send(client, clip).json()["id"] for _ in range(2))
         assert slow.networks.begun.acquire(timeout=20)
         assert client.get(f"/api/videos/{second}").json()["status"] == "queued"

@@ -26,7 +26,11 @@ class ServiceConfig(Options):
     samples: PathText = option(
         "", "folder of photographs that the page offers to try with; empty takes dataset/test/content"
     )
-    workers: int = option(1, "pictures that are stylised at the same time; the engine uses all cores for one", least=1)
+    workers: int = option(
+        2,
+        "pictures in work at the same time: while one is read or written, the engine has all cores for another",
+        least=1,
+    )
     queue: int = option(16, "pictures that may wait; more are refused with 429 and Retry-After", least=0, common=True)
     max_megabytes: float = option(25.0, "largest request, millions of bytes", above=0, common=True)
     max_megapixels: float = option(25.0, "largest picture, sent or asked for, millions of pixels", above=0, common=True)

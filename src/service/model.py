@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from src.config import ROOT
@@ -83,6 +84,16 @@ class Model:
         self.gallery = {name: pictures.get(name) for name in stylizer.styles} if self.has_table else pictures
         self.samples = _by_name(settings.samples or SAMPLES, "samples")
         self._kept, self._lock = OrderedDict(), threading.Lock()
+
+    def warm_up(self):
+        """Stylises a small picture, so that no client waits while an engine compiles its networks.
+
+        Raises:
+            UserError: the model can't be run.
+        """
+        name, path = next(iter(self.gallery.items()))
+        embedding = self.stylizer.embed(name if self.has_table else read_image(path))
+        self.stylizer.stylize(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8), embedding)
 
     def known(self, style) -> bool:
         """Whether a style is one of the gallery's, or the key of an embedding that is kept."""
