@@ -6,6 +6,8 @@ const element = (id) => document.getElementById(id);
 const page = document.documentElement;
 const frame = element("frame");
 const lists = { content: [], a: [], b: [] };
+// ?engine=wasm leaves WebGPU alone; ?tile=256 paints every picture in tiles of this side
+const query = Object.fromEntries(new URLSearchParams(location.search));
 const worker = new Worker("worker.js", { type: "module" });
 const waiting = new Map();
 let asked = 0;
@@ -127,6 +129,7 @@ function draw({ after, before }) {
   const second = element("mix").disabled ? "" : ` and ${chosen("b")}`;
   const text = `${camera ? "The webcam’s picture" : chosen("content")} in the style of ${chosen("a")}${second}`;
   element("after").setAttribute("aria-label", text);
+  frame.style.setProperty("--aspect", `${after.width} / ${after.height}`);
   placeEdge();
 }
 
@@ -199,7 +202,7 @@ async function startCamera() {
     const reason = error.name === "NotAllowedError" ? "the browser was not allowed to use it" : error.message;
     return say(`No webcam: ${reason}`, true);
   }
-  element("camera").textContent = "Stop the webcam";
+  element("camera").textContent = "Stop";
   element("keep").hidden = false;
   const video = element("video");
   video.srcObject = camera;
@@ -223,7 +226,7 @@ function stopCamera() {
   camera?.getTracks().forEach((track) => track.stop());
   camera = null;
   element("keep").hidden = true;
-  element("camera").textContent = "Use the webcam";
+  element("camera").textContent = "Webcam";
 }
 
 function keepFrame() {
@@ -309,11 +312,12 @@ async function start() {
   fill("a", "style", style);
   show("b", { name: "none" }, true);
   fill("b", "style");
-  const { provider, threads } = await ask("start", { provider: new URLSearchParams(location.search).get("engine") });
+  const { provider, threads } = await ask("start", query);
   const where = provider === "webgpu" ? "on the graphics processor (WebGPU)" : `on ${threads} processor thread(s)`;
   element("engine").textContent = `ONNX Runtime Web runs the network ${where}.`;
   page.dataset.engine = provider;
   if (provider === "webgpu") element("size").value = "512";
+  else if (innerWidth < 900) element("size").value = "256";
   const entry = (list, title) => lists[list].find((found) => found.entry.name === title).entry;
   const first = entry("content", content);
   first.blob = await (await fetch(`samples/${first.file}`)).blob();

@@ -154,13 +154,18 @@ export function toPicture(numbers, width, height) {
   return { width, height, data: new Uint8Array(data.buffer) };
 }
 
-// The brightness of a pastiche with the colours of its content
+// The brightness of a pastiche with the colours of its content; both in YCbCr of whole numbers, as Pillow has it
 export function keepColours(pastiche, content) {
-  const data = new Uint8ClampedArray(pastiche.data.length);
-  const luma = (of, i) => 0.299 * of[i] + 0.587 * of[i + 1] + 0.114 * of[i + 2];
+  const [{ data: bright }, { data: coloured }] = [pastiche, content];
+  const data = new Uint8ClampedArray(bright.length);
   for (let i = 0; i < data.length; i += 3) {
-    const shift = luma(pastiche.data, i) - luma(content.data, i);
-    for (let c = 0; c < 3; c++) data[i + c] = content.data[i + c] + shift;
+    const y = Math.floor(0.299 * bright[i] + 0.587 * bright[i + 1] + 0.114 * bright[i + 2]);
+    const [r, g, b] = [coloured[i], coloured[i + 1], coloured[i + 2]];
+    const blue = Math.floor(-0.168736 * r - 0.331264 * g + 0.5 * b);
+    const red = Math.floor(0.5 * r - 0.418688 * g - 0.081312 * b);
+    data[i] = y + Math.floor(1.402 * red);
+    data[i + 1] = y + Math.floor(-0.344136 * blue - 0.714136 * red);
+    data[i + 2] = y + Math.floor(1.772 * blue);
   }
   return { ...pastiche, data: new Uint8Array(data.buffer) };
 }

@@ -10,6 +10,7 @@ const COLLECTED = 1_100_000;
 let ort;
 let model;
 let engine;
+let side = 0;
 const sessions = {};
 const styles = {};
 let content = null;
@@ -104,7 +105,7 @@ async function stylize(picture, numbers, report) {
   const padded = pictures.pad(picture);
   const { width, height } = padded;
   const pastiche =
-    width * height > WHOLE
+    side || width * height > WHOLE
       ? await stylizeTiled(padded, embedding, nothing, report)
       : pictures.toPicture(await transfer(padded, embedding, nothing), width, height);
   return padded === picture ? pastiche : pictures.crop(pastiche, 0, 0, picture.width, picture.height);
@@ -114,8 +115,8 @@ async function stylize(picture, numbers, report) {
 async function stylizeTiled(picture, embedding, nothing, report) {
   const { width, height } = picture;
   const batches = pictures.planCrops(width, height, COLLECTED);
-  const rows = pictures.planTiles(height, TILE);
-  const columns = pictures.planTiles(width, TILE);
+  const rows = pictures.planTiles(height, side || TILE);
+  const columns = pictures.planTiles(width, side || TILE);
   const all = batches.length + rows.length * columns.length;
   let done = 0;
   const size = model.statistics[0] * model.statistics[1];
@@ -155,9 +156,10 @@ async function stylizeTiled(picture, embedding, nothing, report) {
 }
 
 const tasks = {
-  async start({ provider }) {
+  async start({ engine: wanted, tile }) {
+    side = 4 * Math.floor((tile || 0) / 4);
     model = await (await load("models/model.json")).json();
-    const adapter = provider === "wasm" ? null : await navigator.gpu?.requestAdapter().catch(() => null);
+    const adapter = wanted === "wasm" ? null : await navigator.gpu?.requestAdapter().catch(() => null);
     try {
       await open(adapter ? "webgpu" : "wasm");
     } catch (error) {
