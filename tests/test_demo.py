@@ -211,6 +211,7 @@ def test_full_size_in_tiles_equals_python(browser, address, pictures, image, tmp
     content = image(270, 301, 5)
     Image.fromarray(content).save(tmp_path / "large.png")
     open_page(browser, address, "&tile=256")
+    browser.execute_script("document.getElementById('size').value = '192'")
     upload(browser, "content", tmp_path / "large.png")
     upload(browser, "a", pictures[1][1])
     tiled = Stylizer.open(engine="onnxruntime", tile=256)
