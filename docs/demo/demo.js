@@ -118,7 +118,15 @@ const settings = () => ({
   colours: element("colours").checked,
 });
 
-function draw({ after, before }) {
+function showEngine({ provider, threads }) {
+  const processor = threads > 1 ? `${threads} threads of the processor` : "one thread of the processor";
+  const where = provider === "webgpu" ? "the graphics processor (WebGPU)" : processor;
+  element("engine").textContent = `ONNX Runtime Web runs the network on ${where}.`;
+  page.dataset.engine = provider;
+}
+
+function draw({ after, before, engine }) {
+  showEngine(engine);
   for (const [id, image] of [["after", after], ["before", before]]) {
     const canvas = element(id);
     canvas.width = image.width;
@@ -312,10 +320,9 @@ async function start() {
   fill("a", "style", style);
   show("b", { name: "none" }, true);
   fill("b", "style");
-  const { provider, threads } = await ask("start", query);
-  const where = provider === "webgpu" ? "on the graphics processor (WebGPU)" : `on ${threads} processor thread(s)`;
-  element("engine").textContent = `ONNX Runtime Web runs the network ${where}.`;
-  page.dataset.engine = provider;
+  const engine = await ask("start", query);
+  showEngine(engine);
+  const { provider } = engine;
   if (provider === "webgpu") element("size").value = "512";
   else if (innerWidth < 900) element("size").value = "256";
   const entry = (list, title) => lists[list].find((found) => found.entry.name === title).entry;

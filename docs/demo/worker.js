@@ -32,11 +32,10 @@ async function open(provider) {
   // without cross-origin isolation a page may not share memory between threads
   ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(8, navigator.hardwareConcurrency || 1) : 1;
   engine = { provider, threads: ort.env.wasm.numThreads };
-  for (const name of ["predictor", "transfer"]) {
-    delete sessions[name];
-    await session(name);
-  }
-  await embed({ width: 64, height: 64, data: new Uint8Array(3 * 64 * 64).map((_, i) => i) });
+  for (const name of Object.keys(sessions)) delete sessions[name];
+  // both networks once: a graphics processor that can't run them says so now
+  const small = { width: 64, height: 64, data: new Uint8Array(3 * 64 * 64).map((_, i) => i) };
+  await transfer(small, tensor(await embed(small), 1, model.embedding_dim), [0, 0, 0]);
 }
 
 async function session(name) {
@@ -182,9 +181,20 @@ const tasks = {
     const picture = smaller ? pictures.resizeShortSide(source, size) : source;
     const pastiche = await stylize(picture, await chosenEmbedding(picture, choices), report);
     const after = pictures.toRgba(choices.colours ? pictures.keepColours(pastiche, picture) : pastiche);
-    return { after, before: pictures.toRgba(picture) };
+    return { after, before: pictures.toRgba(picture), engine };
   },
 };
+
+// A picture can be too large for a graphics processor that ran the small one; then the processor takes over
+async function carryOut(task, given, report) {
+  try {
+    return await tasks[task](given, report);
+  } catch (error) {
+    if (engine?.provider !== "webgpu" || error.message === "cancelled") throw error;
+    await open("wasm");
+    return tasks[task](given, report);
+  }
+}
 
 let queue = Promise.resolve();
 self.onmessage = ({ data: { id, task, ...given } }) => {
@@ -198,7 +208,7 @@ self.onmessage = ({ data: { id, task, ...given } }) => {
       if (cancelled === id) throw new Error("cancelled");
     };
     try {
-      const result = await tasks[task](given, report);
+      const result = await carryOut(task, given, report);
       const moved = result?.after ? [result.after.data.buffer, result.before.data.buffer] : [];
       self.postMessage({ id, result }, moved);
     } catch (error) {
