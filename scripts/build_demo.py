@@ -20,7 +20,9 @@ from src.options.option import Options, PathText, option
 class DemoOptions(Options):
     """What is built, and where."""
 
-    output: PathText = option("", "folder to write, page included; empty: beside the page in docs/demo", aliases=("-o",))
+    output: PathText = option(
+        "", "folder to write, page included; empty: beside the page in docs/demo", aliases=("-o",)
+    )
     checkpoint: PathText = option("", "one of an exported ONNX pair; empty: the bundled one")
 
 

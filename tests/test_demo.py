@@ -1,4 +1,4 @@
-"""The page of docs/demo/ in Chromium: its pictures are Python's, and it works by keyboard, on a phone, with a webcam."""
+"""The page of docs/demo/ in Chromium: pictures as by Python; works by keyboard, on a phone, with a webcam."""
 
 import functools
 import gzip

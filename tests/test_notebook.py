@@ -37,11 +37,11 @@ def test_the_notebook_runs_and_shows_what_is_kept_in_it():
             cell.outputs = []
     script["execute"](notebook)
     made = pictures(notebook)
-    assert [picture is None for picture in made] == [True] + [False] * 8
-    for number, (old, new) in enumerate(zip(kept[1:], made[1:], strict=True), 2):
-        assert old.shape == new.shape, f"cell {number}: run scripts/run_notebook.py"
+    assert [picture is None for picture in made] == [True, True] + [False] * 8
+    for number, (old, new) in enumerate(zip(kept[2:], made[2:], strict=True), 3):
+        assert old.shape == new.shape, f"cell {number} with code: run scripts/run_notebook.py"
         error = np.square(old - new).mean()
-        assert 10 * np.log10(255**2 / max(error, 1e-9)) > 30, f"cell {number}: run scripts/run_notebook.py"
+        assert 10 * np.log10(255**2 / max(error, 1e-9)) > 30, f"cell {number} with code: run scripts/run_notebook.py"
 
 
 def test_the_notebook_is_small():
