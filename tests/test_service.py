@@ -15,9 +15,9 @@ import pytest
 from fastapi.testclient import TestClient
 from service_client import NAME, RunningServer, SlowNetworks, bundled_stylizer, picture, read_picture
 
+from src.images.colors import preserve_colors
 from src.options.service import ServiceConfig
 from src.service.application import create_application
-from src.service.colours import keep_colours
 from src.stylize.stylizer import Stylizer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -79,17 +79,17 @@ def test_size_and_format_are_those_asked_for(client, kind):
 
 def test_colours_of_the_content_are_kept():
     content, pastiche = read_picture(picture(seed=3)), read_picture(picture(seed=4))
-    assert (keep_colours(pastiche, content, "none") == pastiche).all()
+    assert (preserve_colors(pastiche, content, "none") == pastiche).all()
     gray = np.array([0.299, 0.587, 0.114])
-    luma = keep_colours(pastiche, content, "luma").astype(float)
+    luma = preserve_colors(pastiche, content, "luma").astype(float)
     inside = ((luma > 0) & (luma < 255)).all(-1)  # others were clipped
     assert np.abs(luma @ gray - pastiche @ gray)[inside].max() < 3
-    matched = keep_colours(pastiche, content, "match").reshape(-1, 3).astype(float)
+    matched = preserve_colors(pastiche, content, "match").reshape(-1, 3).astype(float)
     pixels = content.reshape(-1, 3)
     assert np.abs(matched.mean(0) - pixels.mean(0)).max() < 3
     assert np.allclose(np.cov(matched.T), np.cov(pixels.T), rtol=0.15, atol=150)
     constant = np.full_like(content, 90)
-    assert np.abs(keep_colours(constant, content, "match").reshape(-1, 3).mean(0) - pixels.mean(0)).max() < 3
+    assert np.abs(preserve_colors(constant, content, "match").reshape(-1, 3).mean(0) - pixels.mean(0)).max() < 3
 
 
 def test_a_model_with_a_table_takes_names_only():

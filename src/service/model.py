@@ -14,8 +14,8 @@ from PIL import Image
 
 from src.config import ROOT
 from src.errors import UserError
+from src.images.colors import preserve_colors
 from src.images.files import list_images, read_image
-from src.service.colours import keep_colours
 from src.service.pictures import decode_picture
 from src.service.refusal import Refusal
 from src.styles import style_names
@@ -156,7 +156,7 @@ class Model:
             ticket: `src.service.work.Ticket`; work in tiles ends when it says so.
         """
         embedding = self.stylizer.strengthen(content, embedding, strength)
-        pastiche = keep_colours(self.stylizer.stylize(content, embedding, ticket.check), content, colours)
+        pastiche = preserve_colors(self.stylizer.stylize(content, embedding, ticket.check), content, colours)
         self._metrics.add("pictures_total")
         self._metrics.add("pixels_total", content[..., 0].size)
         return pastiche
