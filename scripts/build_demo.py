@@ -1,7 +1,7 @@
 """Puts beside the page of docs/demo/ what it needs: ONNX Runtime Web from npm, the models, sample pictures.
 
 python scripts/build_demo.py
-python -m http.server --directory docs/demo
+python -m http.server -d docs/demo
 """
 
 import importlib.util
@@ -34,7 +34,7 @@ def main(argv):
     from src.deploy.demo import PAGE, build_demo
 
     folder = build_demo(own.output or PAGE, own.checkpoint)
-    print(f"{folder}: ready; serve it with 'python -m http.server --directory {folder}'")
+    print(f"{folder}: ready; serve it with 'python -m http.server -d {folder}'")
     return 0
 
 
