@@ -68,7 +68,8 @@ def create_told_metric(options):
 
 def new_report(settings, folder, contents, styles):
     """The `EvaluationFolder` of some contents and styles."""
-    from src.evaluation.pairs import EvaluationFolder, relative_names
+    from src.evaluation.names import relative_names
+    from src.evaluation.pairs import EvaluationFolder
 
     names = relative_names(contents, settings.content_path), relative_names(styles, settings.style_path)
     return EvaluationFolder(folder, contents, styles, *names, settings.image_size, settings.writes_pictures)

@@ -130,7 +130,7 @@ class StylizeConfig(Options):
         "auto",
         "what runs the networks; auto takes the fastest that is installed and can read the checkpoint, as far as is "
         "known (README.md)",
-        choices=("auto", "mindspore", "mindir", "onnxruntime", "openvino"),
+        choices=("auto", "mindspore", "mindir", "onnxruntime", "openvino", "mindspore_lite"),
         common=True,
     )
     checkpoint: PathText = option(
