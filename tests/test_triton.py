@@ -1,4 +1,4 @@
-"""The Triton repository: config.pbtxt is parsed and held against the ONNX files, the Python model runs on a stand-in."""
+"""The Triton repository: config.pbtxt is parsed and held against the graphs, the Python model runs on a stand-in."""
 
 import importlib.util
 import json

@@ -25,9 +25,8 @@ from src.errors import UserError, run_entry
 from src.files import atomic_write, check_folder
 from src.options.option import Options, PathText, option
 
-# of src/, what the preparation imports
-PROJECT = ("__init__.py", "config.py", "errors.py", "files.py", "runtime.py", "sections.py", "signals.py", "styles.py")
-PROJECT += ("engines", "images", "options", "stylize")
+# of src/, what the preparation imports, beside the modules that lie in src/ itself
+PROJECT = ("engines", "images", "options", "stylize")
 TYPES = {"float32": "TYPE_FP32"}
 
 
@@ -193,8 +192,8 @@ def make_repository(checkpoint, folder, options) -> list[str]:
     write_text(folder / name / "config.pbtxt", picture_config(name, descriptions, options))
     write_text(version / "description.json", json.dumps(descriptions[1]))
     shutil.copyfile(Path(__file__).with_name("model.py"), version / "model.py")
-    for part in PROJECT:
-        source, target = ROOT / "src" / part, version / "project" / "src" / part
+    for source in [*(ROOT / "src").glob("*.py"), *(ROOT / "src" / part for part in PROJECT)]:
+        target = version / "project" / "src" / source.name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))

@@ -9,6 +9,22 @@ from src.files import atomic_write
 from src.video.encoder import container_of, holds
 from src.video.packages import import_av
 
+# the text in a subtitle's packet, by the codec: mov_text has its length before it, ASS eight fields
+READ_TEXT = {
+    "mov_text": lambda data: data[2 : 2 + int.from_bytes(data[:2], "big")],
+    "subrip": bytes,
+    "text": bytes,
+    "webvtt": bytes,
+    "ass": lambda data: data.split(b",", 8)[-1].replace(b"\\N", b"\n"),
+}
+# by the container: codec of its subtitles, and the packet for a text
+WRITE_TEXT = {
+    "mp4": ("mov_text", lambda text: len(text).to_bytes(2, "big") + text if text else b""),
+    "mov": ("mov_text", lambda text: len(text).to_bytes(2, "big") + text if text else b""),
+    "matroska": ("subrip", bytes),
+    "webm": ("webvtt", bytes),
+}
+
 
 def assemble(source, segments, encoding, output, time_base, start=0.0, duration=0.0) -> list[str]:
     """Writes the output, whole or not at all.
@@ -34,16 +50,31 @@ def assemble(source, segments, encoding, output, time_base, start=0.0, duration=
         return _write(source, segments, temporary, container_of(output), time_base, start, duration)
 
 
+def write_frames(segments, encoding, output, time_base):
+    """Writes the frames of segments alone, without a source to copy from. Arguments as those of `assemble`."""
+    with atomic_write(output) as temporary:
+        if encoding.codec == "gif":
+            _write_gif(segments, temporary, time_base)
+            return
+        with import_av().open(str(temporary), "w", format=container_of(output)) as made:
+            for _, packet in _video_packets(segments, _video_track(made, segments, time_base), time_base, 0.0):
+                made.mux(packet)
+
+
+def _video_track(made, segments, time_base):
+    with import_av().open(str(segments.video(0))) as first:
+        track = made.add_stream_from_template(first.streams.video[0])
+    track.time_base = time_base
+    return track
+
+
 def _write(source, segments, path, container, time_base, start, duration):
     av = import_av()
     notes = []
     with av.open(str(source.path)) as given, av.open(str(path), "w", format=container) as made:
         made.metadata.update(given.metadata)
         offset = source.start + start if start else 0.0
-        first = av.open(str(segments.video(0)))
-        video = made.add_stream_from_template(first.streams.video[0])
-        first.close()
-        video.time_base = time_base
+        video = _video_track(made, segments, time_base)
         video.metadata.update({k: v for k, v in given.streams.video[0].metadata.items() if k in ("language", "title")})
         copied, encoded = _other_streams(given, made, container, notes)
         _copy_chapters(given, made, offset, duration)
@@ -67,7 +98,13 @@ def _other_streams(given, made, container, notes):
     for stream in (*given.streams.audio, *given.streams.subtitles):
         name = stream.codec_context.codec.canonical_name if stream.codec_context else ""
         if holds(container, name):
-            track = copied[stream.index] = made.add_stream_from_template(stream)
+            track = made.add_stream_from_template(stream)
+            copied[stream.index] = (track, None)
+        elif name in READ_TEXT and container in WRITE_TEXT:
+            codec, write = WRITE_TEXT[container]
+            track = made.add_mux_stream(codec)
+            copied[stream.index] = (track, lambda data, read=READ_TEXT[name], write=write: write(read(data)))
+            notes.append(f"subtitle track {stream.index}: {name} can't be in {container}, its plain text is kept")
         elif stream.type == "audio" and made.default_audio_codec:
             rate = 48000 if made.default_audio_codec in ("opus", "libopus") else stream.codec_context.sample_rate
             codec = {"opus": "libopus", "vorbis": "libvorbis"}.get(made.default_audio_codec, made.default_audio_codec)
@@ -105,6 +142,16 @@ def _copy_chapters(given, made, offset, duration):
         made.set_chapters(chapters)
 
 
+def _converted(packet, convert):
+    """A subtitle's packet with its data converted; None where it holds no text."""
+    data = convert(bytes(packet))
+    if not data.strip(b"\0"):
+        return None
+    made = import_av().Packet(data)
+    made.time_base, made.pts, made.dts, made.duration = packet.time_base, packet.pts, packet.dts, packet.duration
+    return made
+
+
 def _video_packets(segments, track, time_base, offset):
     """Yields (seconds, packet) of all segments, each packet with the time of its frame."""
     av = import_av()
@@ -133,9 +180,12 @@ def _source_packets(given, copied, encoded, offset, low, high):
             continue
         index = packet.stream.index
         if index in copied:
+            track, convert = copied[index]
+            if convert and not (packet := _converted(packet, convert)):
+                continue
             shift = round(offset / packet.time_base)
             packet.pts, packet.dts = (time if time is None else time - shift for time in (packet.pts, packet.dts))
-            packet.stream = copied[index]
+            packet.stream = track
             yield seconds - offset, packet
         else:
             track, resampler = encoded[index]

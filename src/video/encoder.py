@@ -26,9 +26,10 @@ CONTAINERS = {
     ".mkv": "matroska",
     ".webm": "webm",
     ".avi": "avi",
-    ".ts": "mpegts",
     ".gif": "gif",
 }
+# encoders that write the shape of a pixel into their own stream: PyAV sets it nowhere else
+WITH_SHAPE = ("libx264", "libx264rgb", "libx265", "mpeg4")
 PRESETS = ("libx264", "libx264rgb", "libx265", "libsvtav1")
 # pixel formats in the order in which they are taken, for (more than 8 bits, transparency)
 FORMATS = {
@@ -111,6 +112,8 @@ def choose_encoding(source, output, settings) -> Encoding:
         notes.append(f"{codec} holds no transparency, which is laid over white; use .webm, or .mov")
     if deep and not kept_deep and not av.VideoFormat(pix_fmt).components[0].bits > 8:
         notes.append(f"{codec} holds 8 bits a channel, the source has {source.bits}")
+    if source.sample_aspect_ratio != 1 and codec not in WITH_SHAPE:
+        notes.append(f"{codec} keeps no shape of pixels, those of {source.sample_aspect_ratio} are shown square")
     options = dict(EXTRA.get(codec, {}))
     if codec in WITH_CRF:
         options["crf"] = str(settings.crf)

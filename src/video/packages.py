@@ -25,7 +25,9 @@ ANIMATIONS = (".gif",)
 
 
 def is_video(content, output="") -> bool:
-    """Whether a content is to be stylised as a video: by its ending, of a GIF by the output's as well."""
+    """Whether a content is stylised as a video: `webcam`, or by its ending, of a GIF by the output's as well."""
+    if str(content).startswith("webcam") and not Path(content).suffix:
+        return not Path(content).exists()
     suffix, target = Path(content).suffix.lower(), Path(output or "").suffix.lower()
     return suffix in SUFFIXES or (suffix in ANIMATIONS and target in (*SUFFIXES, *ANIMATIONS))
 
@@ -58,4 +60,5 @@ def import_cv2():
         raise UserError(
             "--temporal and the webcam need OpenCV, which is not installed; run 'pip install -r requirements-video.txt'"
         ) from None
+    cv2.setLogLevel(0)  # a camera that is not there is told in our own line
     return cv2
