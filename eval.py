@@ -13,6 +13,7 @@ from src.errors import UserError, run_entry
 from src.files import check_folder
 from src.images.files import list_images, read_image
 from src.lock import only_run_in
+from src.shards import shard_folder, take_shard
 
 # what concerns one picture's files, which eval.py writes in its own way
 ONE_PICTURE = ("init_image", "image_width", "print_iterations", "resume", "losses")
@@ -128,7 +129,8 @@ def main(argv):
     settings = options.eval
     check_method_options(options)
     folder = check_folder(settings.output_path, "output_path")
-    contents = list_images(settings.content_path, "content_path", folder)
+    contents = take_shard(list_images(settings.content_path, "content_path", folder), settings.shard)
+    folder = shard_folder(folder, settings.shard)
     styles = list_images(settings.style_path, "style_path", folder)
     for path in {*contents, *styles}:
         read_image(path)  # a damaged file is named now rather than after half of the work

@@ -94,6 +94,11 @@ class StylizeConfig(Options):
         "",
         "picture of this program, to be made anew: with its content and styles, or with another content",
     )
+    shard: str = option(
+        "",
+        "which part of the contents to do: INDEX/COUNT from 0/COUNT, or rank for RANK_ID/RANK_SIZE of the environment; "
+        "empty does all",
+    )
     overwrite: bool = option(
         False, "replace an output that exists; without it a folder's pictures that are there are left out", common=True
     )
