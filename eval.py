@@ -13,6 +13,7 @@ from src.errors import UserError, run_entry
 from src.files import check_folder
 from src.images.files import list_images, read_image
 from src.lock import only_run_in
+from src.modelarts import ModelArtsOptions, on_modelarts
 from src.shards import shard_folder, take_shard
 
 # what concerns one picture's files, which eval.py writes in its own way
@@ -125,9 +126,15 @@ def main(argv):
     """Reads the options, evaluates, returns the exit code."""
     sections = ("eval", "network.method", "optimize", "loss", "runtime")
     description = "Stylises and measures every content with every style, or measures pictures."
-    options = parse(argv, sections, description, topics={"optimize": ("optimize",)})
-    settings = options.eval
+    options = parse(argv, sections, description, topics={"optimize": ("optimize",)}, own=ModelArtsOptions)
     check_method_options(options)
+    with on_modelarts(options) as options:
+        return evaluate(options)
+
+
+def evaluate(options):
+    """Evaluates, says where the results are, returns the exit code."""
+    settings = options.eval
     folder = check_folder(settings.output_path, "output_path")
     contents = take_shard(list_images(settings.content_path, "content_path", folder), settings.shard)
     folder = shard_folder(folder, settings.shard)
