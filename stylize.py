@@ -22,7 +22,7 @@ from src.video.packages import is_video
 
 # of the section "stylize", what the optimisation reads, too
 SHARED = ("output", "styles", "style_weights", "style_scale", "preserve_colors", "mask", "size", "metadata", "again")
-SHARED += ("overwrite",)
+SHARED += ("overwrite", "shard")
 # and what a video reads
 OF_VIDEOS = ("output", "style", "styles", "style_weights", "blend_steps", "strength", "size", "tile", "engine")
 OF_VIDEOS += ("checkpoint", "inception_ckpt", "overwrite")
@@ -176,7 +176,7 @@ def main(argv):
     others = [*settings.mask, *filter(None, [options.optimize.init_image])]
     inputs = dict.fromkeys(others, "a picture to read")
     inputs |= dict.fromkeys(choice.files if choice else (), "the style image")
-    jobs, done = plan_jobs(contents, settings.output, settings.overwrite, inputs)
+    jobs, done = plan_jobs(contents, settings.output, settings.overwrite, inputs, settings.shard)
     if done:
         said = "1 picture is there already; --overwrite makes it anew"
         if len(done) > 1:

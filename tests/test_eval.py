@@ -12,7 +12,8 @@ from src.engines.choice import open_networks
 from src.errors import run_entry
 from src.evaluation.found_pictures import with_pictures
 from src.evaluation.metrics import ImageMetric, Measurement
-from src.evaluation.pairs import EvaluationFolder, Pair, evaluate_pairs, relative_names, unique_names, write_table
+from src.evaluation.names import relative_names, unique_names
+from src.evaluation.pairs import EvaluationFolder, Pair, evaluate_pairs, write_table
 from src.images.files import center_crop, read_image, resize_short_side, write_image
 from src.stylize.stylizer import Stylizer
 

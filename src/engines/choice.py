@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 
 from src.config import ROOT
-from src.engines import mindir, onnxruntime, openvino
+from src.engines import mindir, mindspore_lite, onnxruntime, openvino
 from src.engines.fastest import Work, find_fastest
 from src.errors import UserError
 
@@ -12,7 +12,7 @@ BUNDLED = ROOT / "pretrained_model" / "arbitrary_compact.ckpt"
 BUNDLED_STYLES = BUNDLED.with_name("n_styles.ckpt")
 PARTS = ("predictor", "transfer")
 TILES = "tiles"  # a third part, which only contents too large for the memory need
-ENGINES = {engine.name: engine for engine in (openvino.ENGINE, onnxruntime.ENGINE, mindir.ENGINE)}
+ENGINES = {module.ENGINE.name: module.ENGINE for module in (openvino, onnxruntime, mindir, mindspore_lite)}
 EXPORTED_ENGINES = ("openvino", "onnxruntime")  # those that need no MindSpore
 
 

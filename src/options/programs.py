@@ -67,6 +67,11 @@ class EvalConfig(Options):
         zero="for none",
         common=True,
     )
+    shard: str = option(
+        "",
+        "which part of the contents to do: INDEX/COUNT from 0/COUNT, or rank for RANK_ID/RANK_SIZE of the environment; "
+        "empty does all",
+    )
     write_pictures: bool = option(True, "write every pastiche (false writes grid and metrics only)")
     pictures: bool | PathText = option(
         "",

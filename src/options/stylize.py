@@ -73,7 +73,7 @@ class StylizeConfig(Options):
         "auto",
         "what runs the networks; auto takes the fastest that is installed and can read the checkpoint, as far as is "
         "known (README.md)",
-        choices=("auto", "mindspore", "mindir", "onnxruntime", "openvino"),
+        choices=("auto", "mindspore", "mindir", "onnxruntime", "openvino", "mindspore_lite"),
         common=True,
     )
     checkpoint: PathText = option(
@@ -93,6 +93,11 @@ class StylizeConfig(Options):
     again: PathText = option(
         "",
         "picture of this program, to be made anew: with its content and styles, or with another content",
+    )
+    shard: str = option(
+        "",
+        "which part of the contents to do: INDEX/COUNT from 0/COUNT, or rank for RANK_ID/RANK_SIZE of the environment; "
+        "empty does all",
     )
     overwrite: bool = option(
         False, "replace an output that exists; without it a folder's pictures that are there are left out", common=True

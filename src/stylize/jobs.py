@@ -21,6 +21,7 @@ from src.images.files import (
     write_image,
 )
 from src.images.formats import open_image
+from src.shards import take_shard
 
 SAMPLED = 9
 STANDARD = "-"  # stdin as content, stdout as output
@@ -64,7 +65,7 @@ class Job:
             write_image(self.output, picture.pixels, **beside)
 
 
-def plan_jobs(contents, output, overwrite, inputs=None) -> tuple[list[Job], list[Job]]:
+def plan_jobs(contents, output, overwrite, inputs=None, shard="") -> tuple[list[Job], list[Job]]:
     """What to write for contents. Refuses what can't be written, before any work.
 
     Pictures of a folder, or of a glob such as "trips/*/a*.jpg", keep their names and subfolders under `output`, files
@@ -76,6 +77,7 @@ def plan_jobs(contents, output, overwrite, inputs=None) -> tuple[list[Job], list
         output: the file to write for a single file, else the folder; `STANDARD` for stdout.
         overwrite: whether outputs may exist.
         inputs: other files that must stay, {file: what it is}.
+        shard: which part of the contents, see `src.shards.take_shard`.
 
     Returns:
         the jobs to do, and those whose pictures are there already: a single file's picture is an error then.
@@ -102,6 +104,7 @@ def plan_jobs(contents, output, overwrite, inputs=None) -> tuple[list[Job], list
         names = _output_names(list(found.values()))
         jobs = [Job(path, folder / name) for path, name in zip(found, names, strict=True)]
     files = [job.content for job in jobs if job.content != STANDARD]
+    jobs = take_shard(jobs, shard)
     outputs = [job.output for job in jobs if job.output != STANDARD]
     refuse_inputs(outputs, {**(inputs or {}), **dict.fromkeys(files, "the content")})
     for path in outputs:
