@@ -22,7 +22,7 @@ class RuntimeConfig(Options):
     )
     backend: str = option(
         "auto",
-        "what compiles graphs on Ascend; GE (static shapes; not from MindSpore 2.10 on) or ms_backend; auto takes GE on "
+        "what compiles graphs on Ascend; GE (static shapes; not in MindSpore 2.10) or ms_backend; auto takes GE on "
         "the Atlas training series (910A) while MindSpore has it",
         choices=("auto", "GE", "ms_backend"),
     )
