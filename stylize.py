@@ -22,6 +22,7 @@ from src.stylize.pictures import (
     style_files,
 )
 from src.stylize.stylizer import Stylizer
+from src.video.packages import is_video
 
 # of the section "stylize", what the optimisation reads, too
 SHARED = ("output", "styles", "style_weights", "size", "overwrite")
@@ -99,17 +100,33 @@ def optimize(options, jobs, styles, weights):
             yield job, None
 
 
+def stylize_video(options) -> int:
+    """Stylises a video, says what got lost on the way, returns the exit code."""
+    from src.video.command import run
+
+    for line in run(options, show_video_progress):
+        print(line, file=sys.stderr)
+    print(options.stylize.output)
+    return 0
+
+
+def show_video_progress(done, total, text):
+    """As `show_progress`, where the number of frames may not be known; elsewhere than on a terminal seldom."""
+    if sys.stderr.isatty() or done % 100 == 0 or done == total:
+        show_progress(min(done, total or done), total or done, text)
+
+
 def main(argv):
     """Reads the options, stylises, returns the exit code."""
     options = parse(
         argv,
-        ("stylize", "network.method", "optimize", "loss", "runtime"),
+        ("stylize", "network.method", "optimize", "loss", "video", "runtime"),
         "Stylises a picture, or a folder of them, with a style image or a blend of several.",
         positionals=(
-            ("content", None, "photograph, or a folder of them"),
+            ("content", None, "photograph, a folder of them, or a video"),
             ("style", "?", "style image; several with --styles instead"),
         ),
-        topics={"optimize": ("optimize", "loss")},
+        topics={"optimize": ("optimize", "loss"), "video": ("video",)},
     )
     settings, optimises = options.stylize, options.network.method == "optimize"
     if optimises:
@@ -117,6 +134,11 @@ def main(argv):
         refuse_options(options.given, ["stylize"], SHARED, why)
     else:
         refuse_options(options.given, ["optimize", "loss"], (), "does nothing without --method optimize")
+    if is_video(options.content, settings.output):
+        if optimises:
+            raise UserError("option method: optimize takes minutes a frame and is not for videos; use a network")
+        return stylize_video(options)
+    refuse_options(options.given, ["video"], (), "is for videos")
     styles, weights = None, None
     if optimises or not names_styles(options.style, settings):
         styles, weights = image_styles(options.style, settings)

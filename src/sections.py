@@ -2,6 +2,7 @@
 
 from src.options.programs import EvalConfig, ExportConfig, OptimizeConfig, RuntimeConfig, StylizeConfig
 from src.options.training import DataConfig, LossConfig, NetworkConfig, TrainConfig
+from src.options.video import VideoConfig
 
 SECTIONS = {
     "network": NetworkConfig,
@@ -13,6 +14,7 @@ SECTIONS = {
     "stylize": StylizeConfig,
     "export": ExportConfig,
     "optimize": OptimizeConfig,
+    "video": VideoConfig,
 }
 # those that a training takes its options from
 TRAINING_SECTIONS = ("network", "loss", "data", "train", "runtime")

@@ -64,6 +64,7 @@ ORDER = (
     "weights",
     "engines",
     "stylize",
+    "video",
     "data",
     "evaluation",
     "training",

@@ -161,7 +161,23 @@ class Stylizer:
             )
         return self.blend([self.embed(content), embedding], [1 - strength, strength])
 
-    def stylize(self, content, embedding, progress=None) -> np.ndarray:
+    def statistics(self, content, embedding):
+        """Means and variances of all instance norms over a content, for `stylize`; float32 (2, their channels).
+
+        Returns:
+            them; or None where the engine has no graph that takes them, or the content is constant, or is one that
+            would be stylised in tiles.
+        """
+        _check_image(content)
+        embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
+        reflects = self.networks.network.padding == "reflect"
+        background, constant = find_background(content) if reflects else (None, False)
+        if constant or self.tile or not self.networks.can_tile or content[..., 0].size > fitting_pixels(self.networks):
+            return None
+        padded = pad_image(content, MULTIPLE, SMALLEST_SIDE)
+        return self.networks.collect(to_network(padded) - background_input(self.networks, background), embedding)
+
+    def stylize(self, content, embedding, progress=None, statistics=None) -> np.ndarray:
         """The pastiche, uint8 of the content's shape, of a uint8 (H, W, 3) RGB image of any size and an embedding.
 
         A constant content gives a constant pastiche, see `src.stylize.flat`.
@@ -171,6 +187,7 @@ class Stylizer:
 
         Args:
             progress: function of the work done and of all of it, called after each tile; or None.
+            statistics: for the instance norms in place of the content's own, as `statistics` gives them; or None.
 
         Raises:
             UserError: exported files for one size that can't tile, and a content of another.
@@ -191,6 +208,8 @@ class Stylizer:
         nothing = background_input(self.networks, background)
         if side:
             pastiche = stylize_tiled(self.networks, padded, embedding, side, nothing, progress)
+        elif statistics is not None:
+            pastiche = to_image(self.networks.transfer_tile(to_network(padded) - nothing, embedding, statistics))
         else:
             pastiche = to_image(self.networks.transfer(to_network(padded) - nothing, embedding))
         pastiche = pastiche[: reduced.shape[0], : reduced.shape[1]]
