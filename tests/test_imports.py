@@ -70,6 +70,7 @@ ORDER = (
     "training",
     "optimize",
     "deploy",
+    "ascend",
     "api",
 )
 OWN_FOLDER_OF = {"options": "files", "api": "api"}

@@ -16,13 +16,18 @@ DEFINITIONS = (
 )
 # CANN's name of an operator where MindSpore's is another
 CANN_NAMES = {"Unstack": "Unpack"}
+REFERENCE = re.compile(r":func:`mindspore\.ops\.(\w+)`")
 PLATFORMS = re.compile(r"Supported Platforms:\s*\n\s*((?:``\w+``\s*)+)")
 
 
 def documented_platforms(name) -> tuple:
-    """The devices under "Supported Platforms" in the definition of a primitive; () where the definition names none."""
+    """The devices under "Supported Platforms" in the definition of a primitive, or in that of the function to which the
+    definition refers; () where neither names any."""
     for module in map(importlib.import_module, DEFINITIONS):
-        found = PLATFORMS.search(getattr(module, name, None).__doc__ or "") if hasattr(module, name) else None
+        text = getattr(getattr(module, name, None), "__doc__", "") or ""
+        for function in REFERENCE.findall(text):
+            text += getattr(getattr(importlib.import_module("mindspore.ops"), function, None), "__doc__", "") or ""
+        found = PLATFORMS.search(text)
         if found:
             return tuple(re.findall(r"``(\w+)``", found[1]))
     return ()

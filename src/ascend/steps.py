@@ -24,7 +24,7 @@ def recipe_step(recipe, runtime, distil=False):
 
     Args:
         recipe: file of a recipe, or None for the defaults.
-        runtime: `src.runtime.Runtime`, whose precision the networks compute in; a rank_size above 1 adds the collectives.
+        runtime: `src.runtime.Runtime`, whose precision the networks compute in; a rank_size above 1 adds collectives.
         distil: train the predictor on a teacher's embeddings beside the losses, as compact_distil.yaml does.
 
     Returns:
