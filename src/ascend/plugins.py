@@ -1,4 +1,4 @@
-"""What the installed MindSpore says of an operator on Ascend: its definition, and the plug-ins for Ascend in the wheel."""
+"""What the installed MindSpore says of an operator on Ascend: its definition, and the wheel's plug-ins for Ascend."""
 
 import importlib
 import mmap
