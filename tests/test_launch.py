@@ -46,7 +46,7 @@ def launch(tmp_path):
         started.append(process)
         if not wait:
             return process
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=180)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     yield run
