@@ -5,27 +5,37 @@ python scripts/doctor.py [pretrained_model] [--json]
 The status is 1 when something is at fault.
 """
 
-import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import src  # noqa: F401  prepares the environment before MindSpore is imported
+from src.config import ROOT, parse
 from src.doctor import FAULT, as_json, examine
 from src.errors import run_entry
+from src.options.option import Options, option
 
-ROOT = Path(__file__).resolve().parent.parent
+
+@dataclass(frozen=True)
+class DoctorOptions(Options):
+    """How the findings are printed."""
+
+    json: bool = option(False, "print a JSON list of objects with name, state, text and remedy")
 
 
 def main(argv):
     """Prints the findings, returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "pretrained_model", help="where weights lie")
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    options = parser.parse_args(argv)
-    findings = examine(options.folder)
-    print(as_json(findings) if options.json else "\n".join(finding.line() for finding in findings))
+    options = parse(
+        argv,
+        (),
+        "Looks at Python, MindSpore, Ascend, memory, disk and weights; a line each, with its remedy.",
+        positionals=[("folder", "?", "where weights are looked for (default: pretrained_model of this project)")],
+        own=DoctorOptions,
+    )
+    findings = examine(options.folder or ROOT / "pretrained_model")
+    print(as_json(findings) if options.own.json else "\n".join(finding.line() for finding in findings))
     return int(any(finding.state == FAULT for finding in findings))
 
 
