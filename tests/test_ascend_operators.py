@@ -71,3 +71,11 @@ def test_an_onnx_operator_that_is_not_listed_is_named(tmp_path):
     nodes = [onnx.helper.make_node(kind, ["x"], [kind]) for kind in ("Relu", "GridSampleOfNobody")]
     onnx.save(onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [value], [])), tmp_path / "a.onnx")
     assert unlisted_onnx(tmp_path / "a.onnx") == ["GridSampleOfNobody"]
+
+
+@pytest.mark.parametrize("recipe", FOUND)
+def test_in_float16_statistics_and_gram_matrices_stay_in_float32(recipe):
+    found = FOUND[recipe]
+    assert found["Conv2D"] == ["float16"]
+    for name in ("BatchNorm", "BatchMatMul", "ReduceMean", "Adam"):
+        assert set(found.get(name, [])) <= {"float"}, name

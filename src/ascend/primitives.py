@@ -47,5 +47,12 @@ def _primitive(kind):
 
 
 def _types(node):
-    tensors = [tensor for attribute in node.attribute for tensor in attribute.tensors if attribute.name == "shape"]
-    return {TensorProto.DataType.Name(tensor.data_type).lower() for tensor in tensors}
+    """Names of the data types of a node's results; several results are nested attributes."""
+    shapes = [attribute for attribute in node.attribute if attribute.name == "shape"]
+    return {TensorProto.DataType.Name(tensor.data_type).lower() for one in shapes for tensor in _tensors(one)}
+
+
+def _tensors(attribute):
+    yield from attribute.tensors
+    for value in attribute.values:
+        yield from _tensors(value)
