@@ -3,6 +3,7 @@
     python scripts/launch.py --platform Ascend --rank_table hccl_8p.json --log_dir DIR train.py --distributed true ...
     python scripts/launch.py --platform CPU --ranks 2 --log_dir DIR train.py --distributed true ...
 
+With a table of several servers the same command runs on each; a server finds itself by its addresses, or by SERVER_ID.
 Without a rank table the processes find each other through a scheduler process, with the environment variables of
 MindSpore's dynamic cluster: what msrun sets. Differs from msrun: Ctrl-C and the loss of the terminal reach the ranks,
 so that they save and exit, and the status is theirs (msrun kills them and returns 0).
@@ -19,11 +20,16 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from src.errors import UserError
 from src.lock import only_run_in
 
+# HCCL's own bounds of its time-outs, seconds: hiascend.com, HCCL_CONNECT_TIMEOUT and HCCL_EXEC_TIMEOUT
+CONNECT_TIMEOUTS, EXEC_TIMEOUTS = (120, 7200), (68, 17340)
+TABLE_VERSIONS = ("1.0", "1.2")
 GRACE = 30  # seconds that the other ranks have to end by themselves after one has failed
 
 
@@ -32,17 +38,22 @@ class LaunchError(Exception):
 
 
 def table_devices(path, server_id="") -> tuple[list[tuple[int, int]], int]:
-    """Reads an HCCL rank table (version 1.0: `server_list`; or the older `group_list`).
+    """Reads an HCCL rank table (versions 1.0 and 1.2: `server_list`; or the older `group_list`).
 
     Returns:
         (rank, device) of every device of this server, and the number of ranks on all servers.
 
     Raises:
-        LaunchError: not such a table, or several servers and none named by SERVER_ID.
+        LaunchError: not such a table, ranks that do not count from 0, or several servers of which none is this one.
     """
     try:
         table = json.loads(Path(path).read_text(encoding="utf-8"))
         if "server_list" in table:
+            if table.get("version", "1.0") not in TABLE_VERSIONS:
+                raise LaunchError(
+                    f"RANK_TABLE_FILE {path}: version {table['version']}, expected {' or '.join(TABLE_VERSIONS)}; "
+                    "scripts/make_rank_table.py writes one"
+                )
             servers = {
                 server["server_id"]: [(int(device["rank_id"]), int(device["device_id"])) for device in server["device"]]
                 for server in table["server_list"]
@@ -57,9 +68,14 @@ def table_devices(path, server_id="") -> tuple[list[tuple[int, int]], int]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LaunchError(
             f"RANK_TABLE_FILE {path}: not an HCCL rank table ({type(error).__name__}: {error}); "
-            "give the JSON file that hccl_tools.py writes, or just the number of devices"
+            "give the JSON file that scripts/make_rank_table.py writes, or just the number of devices"
         ) from None
     total = sum(len(devices) for devices in servers.values())
+    ranks = sorted(rank for devices in servers.values() for rank, _ in devices)
+    if ranks != list(range(total)):
+        raise LaunchError(f"RANK_TABLE_FILE {path}: its ranks are {ranks}, expected each of 0 to {total - 1} once")
+    if len(servers) > 1 and not server_id:
+        server_id = next(iter(set(servers) & own_addresses()), "")
     if len(servers) > 1 and server_id not in servers:
         raise LaunchError(
             f"RANK_TABLE_FILE {path}: has {len(servers)} servers ({', '.join(servers)}); "
@@ -69,6 +85,12 @@ def table_devices(path, server_id="") -> tuple[list[tuple[int, int]], int]:
     if not devices:
         raise LaunchError(f"RANK_TABLE_FILE {path}: lists no device")
     return sorted(devices), total
+
+
+def own_addresses() -> set:
+    """The addresses and names by which a rank table may call this server."""
+    found = {address.address for addresses in psutil.net_if_addrs().values() for address in addresses}
+    return {*found, socket.gethostname()} - {"127.0.0.1", "::1"}
 
 
 def free_port() -> int:
@@ -100,6 +122,46 @@ def cluster_environments(ranks) -> list[tuple[str, dict]]:
         for rank in range(ranks)
     ]
     return [("scheduler", {**shared, "MS_ROLE": "MS_SCHED", "RANK_ID": 0}), *workers]
+
+
+def time_outs(options) -> dict:
+    """HCCL's time-outs as environment variables.
+
+    Raises:
+        LaunchError: out of the bounds that HCCL takes.
+    """
+    found = {}
+    for name, (least, most) in (("hccl_connect_timeout", CONNECT_TIMEOUTS), ("hccl_exec_timeout", EXEC_TIMEOUTS)):
+        seconds = getattr(options, name)
+        if seconds is None:
+            continue
+        if not least <= seconds <= most:
+            raise LaunchError(f"option {name}: found {seconds}, expected {least} to {most} seconds")
+        found[name.upper()] = seconds
+    return found
+
+
+def cores_of(index, count, cores) -> list:
+    """The processors of one of `count` processes on a machine: as many for each, neighbours together.
+
+    Raises:
+        LaunchError: fewer processors than processes.
+    """
+    share = len(cores) // count
+    if not share:
+        raise LaunchError(f"option bind_core: {count} ranks on {len(cores)} processors; leave it out")
+    return cores[index * share : (index + 1) * share]
+
+
+def bind_cores(processes):
+    """Gives each rank processors of its own, before it has started threads."""
+    if not hasattr(os, "sched_setaffinity"):
+        raise LaunchError("option bind_core: this operating system cannot bind processes; leave it out")
+    ranks = [process for name, process in processes.items() if name != "scheduler"]
+    cores = sorted(os.sched_getaffinity(0))
+    shares = [cores_of(index, len(ranks), cores) for index in range(len(ranks))]
+    for process, share in zip(ranks, shares, strict=True):
+        os.sched_setaffinity(process.pid, share)
 
 
 def start(command, environments, log_dir) -> dict:
@@ -167,6 +229,8 @@ def launch(options) -> int:
         if ranks < 1:
             raise LaunchError(f"number of devices: found {ranks}, expected at least 1")
         environments = cluster_environments(ranks)
+    shared = time_outs(options)
+    environments = [(name, {**extra, **shared}) for name, extra in environments]
     interrupted = []  # by Ctrl-C or the terminal's end, which reach the ranks too: they save, end, and say how
     for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup's ranks live on
@@ -175,6 +239,8 @@ def launch(options) -> int:
     with only_run_in(options.log_dir, "log_dir"):
         processes = start([sys.executable, *options.command], environments, options.log_dir)
         try:
+            if options.bind_core:
+                bind_cores(processes)
             name, status = watch(processes)
         finally:
             stop(processes, ask=not interrupted)
@@ -194,6 +260,9 @@ def main() -> int:
     devices.add_argument("--ranks", type=int, help="how many processes")
     devices.add_argument("--rank_table", type=Path, help="HCCL rank table of the devices")
     parser.add_argument("--log_dir", type=Path, required=True, help="where ranks other than 0 write")
+    parser.add_argument("--bind_core", action="store_true", help="each rank has processors of its own")
+    parser.add_argument("--hccl_connect_timeout", type=int, help="seconds to wait for the other ranks at the start")
+    parser.add_argument("--hccl_exec_timeout", type=int, help="seconds to wait for the other ranks in a step")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="Python program and its arguments")
     try:
         return launch(parser.parse_args())

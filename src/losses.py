@@ -8,6 +8,7 @@ from mindspore import nn, ops
 from mindspore.ops import constexpr
 
 from src import grid_energy
+from src.compilation import set_free_inputs
 from src.errors import UserError
 
 BALANCED = "balanced"
@@ -216,7 +217,7 @@ class Targets(nn.Cell):
         self.loss_network = loss_network
         self.loss = StylizationLoss(loss, taps)
         self.set_train(False)
-        self.set_inputs(ms.Tensor(shape=(1, 3, None, None), dtype=ms.float32))
+        set_free_inputs(self, ms.Tensor(shape=(1, 3, None, None), dtype=ms.float32))
 
     def construct(self, image):
         """image (1, 3, H, W) in [0, 1]. Gives tuples: features, one a content tap; Gram matrices, one a style tap."""

@@ -5,12 +5,15 @@ does it. Networks never see any of this: they are plain cells, `setup` decides w
 """
 
 import importlib.metadata
+import logging
 import os
 import random
 from dataclasses import dataclass
 
+from src.compilation import apply_compilation, ascend_chip, choose_compilation, overflow_check_remark
 from src.errors import UserError
 
+logger = logging.getLogger("style_transfer")
 DEVICES = ("Ascend", "GPU", "CPU")
 
 
@@ -63,17 +66,15 @@ class Runtime:
 
 def available_devices() -> list[str]:
     """The device targets that this machine and this MindSpore build have, best first."""
-    import logging
-
     from mindspore import hal
 
-    logger = logging.getLogger("MindSpore")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)  # it warns about every plug-in that is not there
+    framework = logging.getLogger("MindSpore")
+    level = framework.level
+    framework.setLevel(logging.CRITICAL)  # it warns about every plug-in that is not there
     try:
         return [target for target in DEVICES if hal.is_available(target)]
     finally:
-        logger.setLevel(level)
+        framework.setLevel(level)
 
 
 def _choose_device(target, device_id) -> str:
@@ -128,6 +129,11 @@ def setup(config) -> Runtime:
         ms.set_device(target)
     else:
         ms.set_device(target, config.device_id)
+    chip = ascend_chip() if target == "Ascend" else ""
+    apply_compilation(choose_compilation(mindspore_version(), target, chip, config.backend, config.jit_level))
+    remark = overflow_check_remark(config.precision)
+    if remark:
+        logger.warning(remark)
     rank, rank_size = 0, 1
     if distributed:
         from mindspore import communication
@@ -147,10 +153,19 @@ def finish(runtime):
     """Waits until every process of a data-parallel run is done: one that leaves early can bring the others down."""
     if runtime.rank_size == 1:
         return
-    import mindspore as ms
-    from mindspore import communication, nn, ops
+    import numpy as np
+    from mindspore import communication
 
-    class Meeting(nn.Cell):
+    sum_over_ranks(np.ones(1, np.float32))
+    communication.release()
+
+
+def sum_over_ranks(array):
+    """The sum of a float32 array over the processes of a data-parallel run; each must call this."""
+    import mindspore as ms
+    from mindspore import nn, ops
+
+    class Sum(nn.Cell):
         def __init__(self):
             super().__init__()
             self.sum = ops.AllReduce()
@@ -158,8 +173,7 @@ def finish(runtime):
         def construct(self, x):
             return self.sum(x)
 
-    Meeting()(ms.Tensor([1.0], ms.float32)).asnumpy()
-    communication.release()
+    return Sum()(ms.Tensor(array)).asnumpy()
 
 
 def apply_precision(network, precision):

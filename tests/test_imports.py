@@ -86,6 +86,7 @@ ORDER = (
     "training",
     "optimize",
     "deploy",
+    "ascend",
     "api",
 )
 OWN_FOLDER_OF = {"options": "files", "api": "api"}

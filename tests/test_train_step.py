@@ -174,3 +174,11 @@ def test_a_training_that_only_skips_is_ended():
     skipped.look(MOST_IN_A_ROW, [LOST] * (MOST_IN_A_ROW - 1))
     with pytest.raises(UserError, match=r"step 20: NaN or Inf in total, .*content_19.*go on from step 8"):
         skipped.look(2 * MOST_IN_A_ROW - 1, [LOST])
+
+
+def test_steps_share_one_compilation(plain, scaled):
+    """Neither other images, nor a skipped step, nor another loss scale compile anew."""
+    for step in (plain, scaled):
+        for a in (0.5, np.inf, 0.25):
+            run(step, a, 1.0)
+        assert len(step.compile_cache) == 1

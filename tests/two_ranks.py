@@ -17,8 +17,10 @@ from src.config import defaults
 from src.data.dataset import PairedImages
 from src.runtime import finish, setup
 from src.training.build import build_step
+from src.training.files import step_parameters
+from src.training.ranks import check_same_weights
 
-STEPS = 3
+STEPS = 20
 
 
 class Colours(nn.Cell):
@@ -46,6 +48,7 @@ def main(content, style, batch, out):
     runtime = setup(options["runtime"])
     objective = Colours()
     step = build_step(options["train"], objective, objective.trainable_params(), runtime)
+    check_same_weights(step_parameters(step), runtime)
     images = PairedImages(options["data"], 1, runtime.rank, runtime.rank_size)
     found = []
     for pair in images.batches(0, STEPS):

@@ -41,6 +41,7 @@ class PairedImages:
     def __init__(self, data, seed, rank=0, rank_size=1, known_styles=()):
         _check_options(data)
         self._data, self._rank, self._rank_size = data, rank, rank_size
+        self._offset = 0  # samples that other batches, or other ranks, have drawn beyond this run's steps
         seed &= 0xFFFFFFFF  # keys of numpy generators are not negative
         files, skipped = scan_folder(data.content_path, "content_path", data.min_side)
         draw = functools.partial(transforms.draw_content, data=data)
@@ -72,8 +73,16 @@ class PairedImages:
         """(content paths, style paths) that were found usable at the start, sorted."""
         return tuple([file.path for file in s.files] for s in (self._content, self._style))
 
+    def samples_before(self, step) -> int:
+        """How many samples all ranks together have drawn before a step: the position in the order of the files."""
+        return self._offset + step * self._rank_size * self._data.batch_size
+
+    def go_on(self, step, samples):
+        """Lets a step begin after so many samples, as a run on other ranks, or with other batches, has drawn them."""
+        self._offset += samples - self.samples_before(step)
+
     def _positions(self, step):
-        first = (step * self._rank_size + self._rank) * self._data.batch_size
+        first = self.samples_before(step) + self._rank * self._data.batch_size
         return range(first, first + self._data.batch_size)
 
     def batch_files(self, step):

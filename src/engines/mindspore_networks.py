@@ -6,6 +6,7 @@ from pathlib import Path
 import mindspore as ms
 from mindspore import Tensor
 
+from src.compilation import set_free_inputs
 from src.errors import UserError
 from src.models.tiling import TilingNetwork
 from src.runtime import apply_precision
@@ -35,8 +36,8 @@ class MindSporeNetworks:
         image = Tensor(shape=(1, 3, None, None), dtype=ms.float32)
         self._predictor, self._transfer = model.predictor, model.transfer
         weights = Tensor(shape=(1, len(self.styles)), dtype=ms.float32)
-        self._predictor.set_inputs(weights if self.styles else image)
-        self._transfer.set_inputs(image, Tensor(shape=(1, self.embedding_dim), dtype=ms.float32))
+        set_free_inputs(self._predictor, weights if self.styles else image)
+        set_free_inputs(self._transfer, image, Tensor(shape=(1, self.embedding_dim), dtype=ms.float32))
 
     @classmethod
     def load(cls, checkpoint, inception_ckpt="", loss=None, precision="float32"):

@@ -23,6 +23,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
+from src.compilation import set_free_inputs
 from src.grid_energy import LUMA, grid_energy
 from src.images.files import resize_short_side, to_network
 from src.images.padding import pad_image
@@ -160,7 +161,7 @@ class DescribingCell(nn.Cell):
         self.content_positions = tuple(taps.index(tap) for tap in content_taps)
         self.style_positions = tuple(taps.index(tap) for tap in style_taps)
         self.set_train(False)
-        self.set_inputs(ms.Tensor(shape=(1, 3, None, None), dtype=ms.float32))
+        set_free_inputs(self, ms.Tensor(shape=(1, 3, None, None), dtype=ms.float32))
 
     def construct(self, image):
         features = self.features(image)

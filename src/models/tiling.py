@@ -4,6 +4,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
+from src.compilation import set_free_inputs
 from src.models.normalization import InstanceNorm, SharedNorm
 from src.models.style_transfer import StyleTransferNetwork
 from src.runtime import apply_precision
@@ -50,7 +51,7 @@ class TilingNetwork:
         embedding = Tensor(shape=(1, transfer.embedding_dim), dtype=ms.float32)
         for cell, images in ((self.collecting, None), (self.tiling, 1)):
             apply_precision(cell, precision)
-            cell.set_inputs(Tensor(shape=(images, 3, None, None), dtype=ms.float32), embedding)
+            set_free_inputs(cell, Tensor(shape=(images, 3, None, None), dtype=ms.float32), embedding)
         self._statistics = None
 
     def collect(self, crops, embedding):

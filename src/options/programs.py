@@ -26,6 +26,15 @@ class RuntimeConfig(Options):
         "graph compiles, pynative runs operation by operation (debugging)",
         choices=("graph", "pynative"),
     )
+    backend: str = option(
+        "auto",
+        "what compiles graphs on Ascend; GE (static shapes; not in MindSpore 2.10) or ms_backend; auto takes GE on "
+        "the Atlas training series (910A) while MindSpore has it",
+        choices=("auto", "GE", "ms_backend"),
+    )
+    jit_level: str = option(
+        "O0", "how much ms_backend fuses on Ascend; O1 fuses operators, O0 does not", choices=("O0", "O1")
+    )
     precision: str = option(
         "float32",
         "float16 computes the convolutions in half precision with loss scaling",

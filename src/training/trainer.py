@@ -23,6 +23,7 @@ from src.training.build import (
 from src.training.files import CheckpointFolder, model_arrays, model_writer, restore_state, step_parameters
 from src.training.log import LossLog
 from src.training.preview import Preview
+from src.training.ranks import check_same_weights
 from src.training.schedule import learning_rates
 from src.training.skipped import SkippedSteps
 from src.training.style_crops import fixed_crops
@@ -75,6 +76,7 @@ def _train(options, runtime, output):
     step_cell = build_step(setting, objective, parameters, runtime)
     if start:
         _resume(checkpoints, start, model, step_cell, runtime, images, options)
+    check_same_weights(step_parameters(step_cell), runtime)
     if start >= setting.steps:
         logger.info("%s holds step %d of %d: nothing to do; --steps asks for more", output, start, setting.steps)
         return 0
@@ -103,7 +105,8 @@ def _train(options, runtime, output):
         state = {name: p.asnumpy() for name, p in step_parameters(step_cell).items()}
         arrays = model_arrays(model, step_cell)
         write = model_writer(model, arrays, {**metadata, "step": step}, setting.format, loss_network, state)
-        checkpoints.save(step, write, state, {"step": step, **_data_identity(images, runtime, options)})
+        identity = _data_identity(images, runtime, options)
+        checkpoints.save(step, write, state, {"step": step, "samples": images.samples_before(step), **identity})
 
     rates = learning_rates(setting)
     skipped = SkippedSteps(images, objective.names, start)
@@ -173,7 +176,14 @@ def _resume(checkpoints, start, model, step_cell, runtime, images, options):
         load_into(model, params, checkpoints.model_file(start))
     state, metadata = checkpoints.load_state(start)
     restore_state(step_cell, state, where)
-    for name, value in _data_identity(images, runtime, options).items():
+    identity = _data_identity(images, runtime, options)
+    if metadata and "rank_size" in metadata:
+        drawn = start * metadata["rank_size"] * metadata["batch_size"]
+        images.go_on(start, metadata.get("samples", drawn))  # a state of an earlier version has no "samples"
+        if drawn == start * runtime.rank_size * options.data.batch_size:
+            # the same samples a step, on another number of ranks
+            identity = {k: v for k, v in identity.items() if k not in ("rank_size", "batch_size")}
+    for name, value in identity.items():
         if metadata and metadata.get(name, 0) != value:
             logger.warning("resuming with other batches: %s was %s, now %s", name, metadata.get(name), value)
     logger.info("resuming after step %d from %s", start, where)

@@ -1,0 +1,80 @@
+"""The training step of a recipe with random weights, on pictures as small as its networks take: for its operators."""
+
+import dataclasses
+
+import mindspore as ms
+import numpy as np
+
+from src.config import defaults
+from src.models.factory import create_model, new_loss_network
+from src.models.style_prediction import STATISTICS_TAPS
+from src.optimize.objective import PasticheLoss
+from src.optimize.optimizers import OPTIMIZERS
+from src.optimize.settings import weighted_loss
+from src.runtime import apply_precision
+from src.training.build import build_step, freeze
+from src.training.objectives import Distillation, Stylization, loss_taps
+
+SIDE, INCEPTION_SIDE = 64, 96  # pixels
+STYLES = ("first", "second")
+
+
+def recipe_step(recipe, runtime, distil=False):
+    """The step of a recipe and the tensors that it takes.
+
+    Args:
+        recipe: file of a recipe, or None for the defaults.
+        runtime: `src.runtime.Runtime`, whose precision the networks compute in; a rank_size above 1 adds collectives.
+        distil: train the predictor on a teacher's embeddings beside the losses, as compact_distil.yaml does.
+
+    Returns:
+        (cell, inputs).
+    """
+    options = defaults(recipe)
+    network, loss, train = options["network"], options["loss"], options["train"]
+    if network.method == "optimize":
+        return _optimization(weighted_loss(loss, options["optimize"]), options["optimize"], runtime)
+    styles = {"n_styles": STYLES, "single_style": STYLES[:1]}.get(network.method, ())
+    model = create_model(network, loss.loss_network, styles)
+    if network.reads_statistics:
+        model.predictor.attach(new_loss_network(loss, STATISTICS_TAPS))
+    taps = loss_taps(loss, network)
+    loss_network = new_loss_network(loss, taps)
+    objective = Stylization(model, loss_network, taps, loss)
+    for cell in (model, loss_network):
+        apply_precision(cell, runtime.precision)
+    freeze(model, train.freeze)
+    if distil:
+        teacher = create_model(dataclasses.replace(network, predictor="statistics"), loss.loss_network)
+        teacher.predictor.attach(new_loss_network(loss, STATISTICS_TAPS))
+        hint = train.hint_weight if loss.loss_network == "distilled_vgg19" else 0.0
+        objective = Distillation(model, teacher.predictor, objective, 0.5, hint)
+    side = INCEPTION_SIDE if network.predictor == "inception_v3" and not styles else SIDE
+    content, style = _images(side), _images(side)
+    given = []
+    if styles:
+        given = [ms.Tensor(np.eye(len(styles), dtype=np.float32)[[0, 0]])]
+        if not options["data"].style_augment:
+            grams = [gram.asnumpy() for gram in objective.loss.style_targets(loss_network(style))]
+            objective.remember([np.stack([gram[0]] * len(styles)) for gram in grams])
+    elif options["data"].style_crops:
+        objective.take_style_targets()
+        given = [*objective.loss.style_targets(loss_network(style)), *objective.kept_of(style)]
+    trained = model.trainable_params()
+    return build_step(train, objective, trained, runtime), (content, style, *given)
+
+
+def _images(side):
+    return ms.Tensor(np.random.default_rng(0).random((2, 3, side, side), np.float32))
+
+
+def _optimization(loss, settings, runtime):
+    taps = tuple(dict.fromkeys((*loss.style_taps, *loss.content_taps)))
+    loss_network = new_loss_network(loss, taps)
+    apply_precision(loss_network, runtime.precision)
+    pastiche = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)
+    objective = PasticheLoss(loss_network, taps, loss, pastiche, (1.0,))
+    features = loss_network(ms.Tensor(pastiche))
+    targets = ms.mutable(objective.loss.content_targets(features)), ms.mutable(objective.loss.style_targets(features))
+    scale = settings.loss_scale if runtime.precision == "float16" else None
+    return OPTIMIZERS[settings.optimizer](objective, targets, settings, scale).cell, targets

@@ -1,0 +1,102 @@
+"""How graphs are compiled, by version of MindSpore and by device: backend, level, fixed or free shapes.
+
+Facts are those of MindSpore 2.8.0: `mindspore.jit` (argument `backend`), `mindspore.JitConfig` (O2 is the GraphEngine),
+`mindspore/amp.py` and `mindspore/nn/wrap/loss_scale.py` (RANK_TABLE_FILE). Not run on Ascend hardware.
+"""
+
+import os
+from dataclasses import dataclass
+
+from src.errors import UserError
+
+GRAPH_ENGINE, BUILT_IN = "GE", "ms_backend"
+TRAINING_SERIES = "ascend910"  # 910A, 910 Pro: MSContext's name of the chip; A2 is ascend910b, A3 ascend910_93
+GRAPH_ENGINE_ENDS = (2, 10)  # its first version without GE; 2.9 still has it, deprecated
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """How the graphs of this process are compiled.
+
+    Attributes:
+        backend: "GE" (CANN's GraphEngine, the whole graph on the device) or "ms_backend" (operator by operator).
+        jit_level: what `mindspore.set_context(jit_config=...)` is given: O2 means GE; "" leaves MindSpore's own.
+        static_shapes: whether every shape must be known when a graph is compiled.
+    """
+
+    backend: str
+    jit_level: str
+    static_shapes: bool
+
+
+def choose_compilation(version, target, chip="", backend="auto", jit_level="O0") -> Compilation:
+    """The compilation for a version of MindSpore on a device.
+
+    Args:
+        version: of MindSpore, (major, minor, patch).
+        target: Ascend, GPU or CPU.
+        chip: of Ascend, as MSContext names it: ascend910, ascend910b, ascend910_93, ascend310p; "" where unknown.
+        backend: auto, GE or ms_backend. auto takes GE on the Atlas training series (910A) while MindSpore has it.
+        jit_level: O0 or O1, of ms_backend.
+
+    Raises:
+        UserError: GE where there is none.
+    """
+    training_series = target == "Ascend" and chip.lower() == TRAINING_SERIES
+    if backend == GRAPH_ENGINE and target != "Ascend":
+        raise UserError(f"option backend: found GE with {target}; GE is for Ascend only, use --backend ms_backend")
+    if backend == GRAPH_ENGINE and version >= GRAPH_ENGINE_ENDS:
+        text = ".".join(map(str, version))
+        raise UserError(f"option backend: found GE, which MindSpore {text} lacks; use --backend ms_backend")
+    if backend == "auto":
+        backend = GRAPH_ENGINE if training_series and version < GRAPH_ENGINE_ENDS else BUILT_IN
+    if backend == GRAPH_ENGINE:
+        return Compilation(GRAPH_ENGINE, "O2", static_shapes=True)
+    return Compilation(BUILT_IN, jit_level if target == "Ascend" else "", static_shapes=False)
+
+
+def ascend_chip() -> str:
+    """The Ascend chip of this process as MindSpore names it; "" without one."""
+    from mindspore._c_expression import MSContext
+
+    return MSContext.get_instance().get_ascend_soc_version() or ""
+
+
+def apply_compilation(compilation):
+    """Tells MindSpore; before the first graph is compiled."""
+    import mindspore as ms
+
+    if compilation.jit_level:
+        ms.set_context(jit_config={"jit_level": compilation.jit_level})
+
+
+def static_shapes() -> bool:
+    """Whether graphs of this process must have fixed shapes, as `apply_compilation` set it."""
+    from mindspore import context
+
+    return (context.get_jit_config() or {}).get("jit_level") == "O2"
+
+
+def set_free_inputs(cell, *inputs):
+    """Compiles a cell once for all sizes of its inputs; where shapes must be fixed, once for each size that comes.
+
+    Args:
+        inputs: tensors, with None in the shape for a side that is free; as `mindspore.nn.Cell.set_inputs` takes them.
+    """
+    if not static_shapes():
+        cell.set_inputs(*inputs)
+
+
+def overflow_check_remark(precision, environment=os.environ) -> str:
+    """What to know of the check for overflows in this environment; "" when there is nothing.
+
+    With RANK_TABLE_FILE set, `mindspore.amp` and `TrainOneStepWithLossScaleCell` check each gradient alone
+    (`IsFinite`) in place of all in one operator (`AllFinite`). The training step here has a check of its own, over one
+    array of all gradients, so that the variable changes neither its result nor its speed.
+    """
+    if precision != "float16" or "RANK_TABLE_FILE" not in environment:
+        return ""
+    return (
+        "RANK_TABLE_FILE is set: MindSpore's own loss scaling drops its fast overflow check (AllFinite); the training "
+        "step of this project does not use that check. msrun, or a number of devices in place of the table, keeps it"
+    )
