@@ -7,12 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from slow_tests import is_slow
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each worker would start a thread for every core. The libraries read this once, so it goes before their import.
+    _threads = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    os.environ.setdefault("OMP_NUM_THREADS", str(_threads))
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 sys.path.insert(0, str(ROOT))
 
 import src  # noqa: E402, F401  prepares the environment, so it goes before any test's import of mindspore
+
+
+def pytest_collection_modifyitems(items):
+    """Marks the tests of tests/slow_tests.py as slow."""
+    for item in items:
+        if is_slow(item.path.name, item.name.partition("[")[0]):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)
