@@ -108,6 +108,13 @@ def find_parts(checkpoint, suffix) -> list[Path]:
     return [*files, tiles] if tiles.is_file() else files
 
 
+def model_files(engine, checkpoint) -> list[Path]:
+    """The files that hold the two networks of a checkpoint as an engine reads them; see `open_networks`."""
+    if engine in ENGINES:
+        return find_parts(checkpoint, ENGINES[engine].suffix)[: len(PARTS)]
+    return [Path(find_checkpoint(checkpoint))]
+
+
 def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss=None, runtime=None):
     """The networks of a checkpoint or of exported files, in the engine of that name.
 

@@ -26,12 +26,16 @@ MULTIPLE = 4
 SMALLEST_SIDE = 16
 
 
-def prepare_style(style):
-    """The uint8 (H, W, 3) style image as it is embedded: short side `STYLE_SIDE`, the middle of very long ones."""
+def prepare_style(style, scale=1.0):
+    """The uint8 (H, W, 3) style image as it is embedded, the middle of very long ones.
+
+    Args:
+        scale: of the size at which it is embedded; 1 makes the short side `STYLE_SIDE`.
+    """
     height, width = style.shape[:2]
     longest = STYLE_ASPECT * min(height, width)
     top, left = max(0, (height - longest) // 2), max(0, (width - longest) // 2)
-    return resize_short_side(style[top : top + longest, left : left + longest], STYLE_SIDE)
+    return resize_short_side(style[top : top + longest, left : left + longest], round(STYLE_SIDE * scale))
 
 
 def cover(image, size):
@@ -114,12 +118,14 @@ class Stylizer:
             setup(runtime)
         return cls(open_networks(engine, checkpoint, inception_ckpt, loss, runtime), tile)
 
-    def embed(self, style) -> np.ndarray:
+    def embed(self, style, scale=1.0) -> np.ndarray:
         """The style embedding, (embedding_dim,) float32.
 
         Args:
             style: uint8 (H, W, 3) RGB image of any size; of a model with a table of styles a name, a number, or a dict
                 of these to weights with the sum 1.
+            scale: of the size at which a style image is embedded, which makes strokes about as much larger; exported
+                predictors for one size, and tables, have only 1.
 
         Raises:
             UserError: a style that the table lacks, or an image for one; weights with another sum.
@@ -132,7 +138,7 @@ class Stylizer:
             raise UserError(f"style {style!r}: the model has no styles by name, it embeds images")
         _check_image(style)
         size = self.networks.style_size
-        return self.networks.embed(to_network(cover(style, size) if size else prepare_style(style)))[0]
+        return self.networks.embed(to_network(cover(style, size) if size else prepare_style(style, scale)))[0]
 
     def blend(self, embeddings, weights) -> np.ndarray:
         """Weighted mean (embedding_dim,) of style embeddings (Ghiasi et al. 2017, section 3.4).
@@ -161,7 +167,23 @@ class Stylizer:
             )
         return self.blend([self.embed(content), embedding], [1 - strength, strength])
 
-    def stylize(self, content, embedding, progress=None) -> np.ndarray:
+    def statistics(self, content, embedding):
+        """Means and variances of all instance norms over a content, for `stylize`; float32 (2, their channels).
+
+        Returns:
+            them; or None where the engine has no graph that takes them, or the content is constant, or is one that
+            would be stylised in tiles.
+        """
+        _check_image(content)
+        embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
+        reflects = self.networks.network.padding == "reflect"
+        background, constant = find_background(content) if reflects else (None, False)
+        if constant or self.tile or not self.networks.can_tile or content[..., 0].size > fitting_pixels(self.networks):
+            return None
+        padded = pad_image(content, MULTIPLE, SMALLEST_SIDE)
+        return self.networks.collect(to_network(padded) - background_input(self.networks, background), embedding)
+
+    def stylize(self, content, embedding, progress=None, statistics=None) -> np.ndarray:
         """The pastiche, uint8 of the content's shape, of a uint8 (H, W, 3) RGB image of any size and an embedding.
 
         A constant content gives a constant pastiche, see `src.stylize.flat`.
@@ -171,6 +193,7 @@ class Stylizer:
 
         Args:
             progress: function of the work done and of all of it, called after each tile; or None.
+            statistics: for the instance norms in place of the content's own, as `statistics` gives them; or None.
 
         Raises:
             UserError: exported files for one size that can't tile, and a content of another.
@@ -191,6 +214,8 @@ class Stylizer:
         nothing = background_input(self.networks, background)
         if side:
             pastiche = stylize_tiled(self.networks, padded, embedding, side, nothing, progress)
+        elif statistics is not None:
+            pastiche = to_image(self.networks.transfer_tile(to_network(padded) - nothing, embedding, statistics))
         else:
             pastiche = to_image(self.networks.transfer(to_network(padded) - nothing, embedding))
         pastiche = pastiche[: reduced.shape[0], : reduced.shape[1]]

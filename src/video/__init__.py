@@ -1,0 +1,1 @@
+"""Videos and the webcam: decoding, stylising steadily, encoding. Needs requirements-video.txt."""

@@ -1,0 +1,64 @@
+"""The optional packages of videos, imported where they are needed first."""
+
+from pathlib import Path
+
+from src.errors import UserError
+
+SUFFIXES = (
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".avi",
+    ".mpg",
+    ".mpeg",
+    ".ts",
+    ".mts",
+    ".m2ts",
+    ".ogv",
+    ".wmv",
+    ".3gp",
+)
+# read as a picture by default, as a video where the output is one
+ANIMATIONS = (".gif",)
+
+
+def is_video(content, output="") -> bool:
+    """Whether a content is stylised as a video: `webcam`, or by its ending, of a GIF by the output's as well."""
+    if str(content).startswith("webcam") and not Path(content).suffix:
+        return not Path(content).exists()
+    suffix, target = Path(content).suffix.lower(), Path(output or "").suffix.lower()
+    return suffix in SUFFIXES or (suffix in ANIMATIONS and target in (*SUFFIXES, *ANIMATIONS))
+
+
+def import_av():
+    """The package PyAV.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import av
+    except ImportError:
+        raise UserError(
+            "videos need the package av, which is not installed; run 'pip install -r requirements-video.txt'"
+        ) from None
+    av.logging.set_level(av.logging.PANIC)
+    return av
+
+
+def import_cv2():
+    """The package OpenCV.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import cv2
+    except ImportError:
+        raise UserError(
+            "--temporal and the webcam need OpenCV, which is not installed; run 'pip install -r requirements-video.txt'"
+        ) from None
+    cv2.setLogLevel(0)  # a camera that is not there is told in our own line
+    return cv2

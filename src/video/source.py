@@ -1,0 +1,189 @@
+"""A video as frames: upright RGB, each with its own time."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from src.errors import UserError
+from src.video.packages import import_av
+
+UNSPECIFIED = 2  # FFmpeg's number for a colour tag that is not set
+BT709, BT601 = 1, 6
+HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is known of a video before its frames are decoded.
+
+    Attributes:
+        path: the file.
+        time_base: seconds of a unit of `Frame.pts`.
+        rate: mean frames a second.
+        frames: how many there are, by the container or from the duration; 0 where neither says.
+        start: time of the container's first moment, seconds; the other times of the file count from 0 as well.
+        sample_aspect_ratio: width by height of a pixel, of the upright picture.
+        bits: of a colour channel.
+        alpha: whether frames are transparent somewhere.
+        colours: (colorspace, primaries, transfer, range) as FFmpeg numbers them.
+        notes: what gets lost in reading, a line each.
+    """
+
+    path: Path
+    time_base: Fraction
+    rate: Fraction
+    frames: int
+    start: float
+    sample_aspect_ratio: Fraction
+    bits: int
+    alpha: bool
+    colours: tuple
+    notes: tuple
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A decoded frame.
+
+    Attributes:
+        pts: its time in units of the time base.
+        duration: until the next one, in the same units.
+        image: uint8 (H, W, 3) RGB.
+        alpha: uint8 (H, W), or None.
+    """
+
+    pts: int
+    duration: int
+    image: np.ndarray
+    alpha: np.ndarray | None
+
+
+def probe(path) -> Source:
+    """Reads a video's header and its first frame.
+
+    Raises:
+        UserError: no such file, not a video, or one without a frame that can be decoded.
+    """
+    av = import_av()
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise UserError(f"{path}: holds no video; give another file")
+            stream = container.streams.video[0]
+            first = next(container.decode(stream), None)
+            if first is None:
+                raise UserError(f"{path}: no frame can be decoded; the file is empty or damaged")
+            context, components = stream.codec_context, first.format.components
+            rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+            seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+            bits = max(component.bits for component in components)
+            alpha = any(component.is_alpha for component in components) or "pal8" in first.format.name
+            ratio = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+            notes = []
+            if bits > 8:
+                notes.append(f"frames of {bits} bits a channel are stylised with 8")
+            if stream.metadata.get("alpha_mode") == "1" and not alpha:
+                notes.append("transparency in a second picture (WebM's alpha) is not read")
+            if context.color_trc in HDR_TRANSFERS:
+                notes.append(f"HDR ({HDR_TRANSFERS[context.color_trc]}) is stylised as if it were standard range")
+            return Source(
+                path=path,
+                time_base=stream.time_base,
+                rate=Fraction(rate),
+                frames=stream.frames or round(seconds * rate),
+                start=float((stream.start_time or 0) * stream.time_base),
+                sample_aspect_ratio=1 / ratio if first.rotation % 180 else ratio,
+                bits=bits,
+                alpha=alpha,
+                colours=(context.colorspace, context.color_primaries, context.color_trc, context.color_range),
+                notes=tuple(notes),
+            )
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise UserError(f"{path}: can't be read as a video ({error}); give another file") from None
+
+
+def matrix(colours, height) -> int:
+    """The YUV matrix of a video: as it says, else the usual one of its height."""
+    return colours[0] if colours[0] not in (0, UNSPECIFIED, None) else BT709 if height >= 720 else BT601
+
+
+def read_frames(source, start=0.0, duration=0.0):
+    """Yields every frame of a part of a video, in the order of their times.
+
+    Args:
+        source: from `probe`.
+        start: seconds from the beginning of the video.
+        duration: seconds; 0 for all that follow.
+
+    Raises:
+        UserError: the file gets unreadable in between.
+    """
+    av = import_av()
+    low = source.start + start
+    high = low + duration if duration else float("inf")
+    waiting = None
+    try:
+        with av.open(str(source.path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            for decoded in _decodable(container, stream, av):
+                step = max(1, decoded.duration or round(1 / (source.rate * source.time_base)))
+                if decoded.pts is not None:
+                    pts = decoded.pts
+                else:
+                    pts = waiting[0] + waiting[2] if waiting else 0
+                if waiting:
+                    yield _frame(source, waiting[0], max(1, pts - waiting[0]), waiting[1])
+                    waiting = None
+                time = float(pts * source.time_base)
+                if time >= high - 1e-9:
+                    return
+                if time >= low - 1e-9:
+                    waiting = (pts, decoded, step)
+            if waiting:
+                yield _frame(source, waiting[0], waiting[2], waiting[1])
+    except OSError as error:
+        raise UserError(f"{source.path}: can't be read any further ({error})") from None
+
+
+def _decodable(container, stream, av):
+    """The frames of a stream; packets that are damaged are passed over, as players do."""
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            continue
+
+
+def _frame(source, pts, duration, decoded):
+    """The pixels of a frame, turned upright, so that strokes and optical flow are those of what one sees."""
+    colorspace = matrix(source.colours, decoded.height)
+    pixels = decoded.to_ndarray(format="rgba" if source.alpha else "rgb24", src_colorspace=colorspace)
+    turns = round(decoded.rotation / 90) % 4
+    if turns:
+        pixels = np.rot90(pixels, turns)
+    pixels = np.ascontiguousarray(pixels)
+    alpha = np.ascontiguousarray(pixels[..., 3]) if source.alpha else None
+    return Frame(pts, duration, np.ascontiguousarray(pixels[..., :3]), alpha)
+
+
+def at_rate(frames, time_base, rate, start):
+    """The frames at constant intervals: at each moment the one that is shown then.
+
+    Args:
+        frames: from `read_frames`.
+        time_base: of their `pts`.
+        rate: frames a second, a Fraction; the results' `pts` count in units of 1 / rate.
+        start: time of the first moment, seconds.
+    """
+    number = 0
+    for frame in frames:
+        end = float((frame.pts + frame.duration) * time_base) - start
+        while number / rate < end - 1e-9:
+            yield Frame(number, 1, frame.image, frame.alpha)
+            number += 1

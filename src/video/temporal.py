@@ -1,0 +1,132 @@
+"""Frames that are steady over time: smoothed statistics of the instance norms, blending along the optical flow."""
+
+import numpy as np
+
+from src.video.measure import Steadiness, optical_flow, warp
+from src.video.packages import import_cv2
+
+# part of the former statistics, and of the former pastiche where the flow is valid, in the next one
+KEEP_STATISTICS = 0.85
+KEEP_PIXELS = 0.75
+# two frames belong to different scenes when their thumbnails differ by this much, mean of [0, 1]
+CUT = 0.18
+# the former pastiche fades where the content, moved along the flow, differs by this much
+FADE = 0.1
+THUMBNAIL = (32, 18)
+
+
+class Plain:
+    """Each frame by itself.
+
+    Args:
+        stylizer: `src.stylize.stylizer.Stylizer`.
+    """
+
+    def __init__(self, stylizer):
+        self.stylizer = stylizer
+
+    def paint(self, content, embedding) -> np.ndarray:
+        """The pastiche, uint8 (H, W, 3), of the next frame."""
+        return self.stylizer.stylize(content, embedding)
+
+    def state(self) -> dict:
+        """What the next frame depends on, {name: array}: saved with each segment, so that a stopped run goes on."""
+        return {}
+
+    def restore(self, state):
+        """Goes on from a `state`."""
+
+    def report(self) -> str:
+        """Figures to print at the end."""
+        return ""
+
+
+class Steady:
+    """Each frame with what is known of those before it; see the module.
+
+    Statistics are smoothed where the engine has the graph for tiles, which takes them as an input. At a cut nothing is
+    kept. Differs from Ruder et al. 2016 (arXiv 1604.08610): nothing is optimised, the blend is one step.
+
+    Args:
+        stylizer: `src.stylize.stylizer.Stylizer`.
+        measured: of how many pairs of frames in a row the figures are taken, from the first of each segment on; a
+            frame that is measured is stylised by itself as well.
+    """
+
+    def __init__(self, stylizer, measured=4):
+        self.stylizer, self.measured = stylizer, measured
+        self.content = self.pastiche = self.statistics = None
+        self.since_start, self.plain, self.steadiness = 0, None, Steadiness()
+
+    def paint(self, content, embedding) -> np.ndarray:
+        """The pastiche, uint8 (H, W, 3), of the next frame."""
+        kept = self.content if self.content is not None and not is_cut(self.content, content) else None
+        pastiche = self._stylize(content, embedding, kept is not None)
+        if kept is not None:
+            flow, valid = optical_flow(kept, content)
+            pastiche = blend_along(flow, valid, (kept, content), (self.pastiche, pastiche))
+        if self.since_start <= self.measured:
+            plain = self.stylizer.stylize(content, embedding)
+            if kept is not None and self.plain is not None:
+                self.steadiness.add((kept, content), (self.plain, plain), (self.pastiche, pastiche), flow, valid)
+            self.plain = plain
+        self.since_start += 1
+        self.content, self.pastiche = content, pastiche
+        return pastiche
+
+    def _stylize(self, content, embedding, goes_on):
+        found = self.stylizer.statistics(content, embedding)
+        if found is None:
+            self.statistics = None
+            return self.stylizer.stylize(content, embedding)
+        if goes_on and self.statistics is not None:
+            found = KEEP_STATISTICS * self.statistics + (1 - KEEP_STATISTICS) * found
+        self.statistics = found.astype(np.float32)
+        return self.stylizer.stylize(content, embedding, statistics=self.statistics)
+
+    def state(self) -> dict:
+        """See `Plain.state`. The figures are part of it."""
+        self.since_start, self.plain = 0, None
+        sums = np.array([self.steadiness.sums[name] for name in Steadiness.NAMES] + [self.steadiness.pairs])
+        kept = {"content": self.content, "pastiche": self.pastiche, "statistics": self.statistics, "sums": sums}
+        return {name: value for name, value in kept.items() if value is not None}
+
+    def restore(self, state):
+        """Goes on from a `state`."""
+        self.content, self.pastiche, self.statistics = (state.get(k) for k in ("content", "pastiche", "statistics"))
+        self.steadiness = Steadiness(
+            zip(Steadiness.NAMES, state["sums"][:-1].tolist(), strict=True), int(state["sums"][-1])
+        )
+        self.since_start, self.plain = 0, None
+
+    def report(self) -> str:
+        """Warping error and flicker."""
+        return self.steadiness.text()
+
+
+def is_cut(previous, current) -> bool:
+    """Whether two frames belong to different scenes."""
+    cv2 = import_cv2()
+    one, other = (
+        cv2.resize(image, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32) for image in (previous, current)
+    )
+    return float(np.abs(one - other).mean()) / 255 > CUT
+
+
+def blend_along(flow, valid, contents, pastiches) -> np.ndarray:
+    """The current pastiche mixed with the former one, moved along the flow, where that fits; uint8 (H, W, 3).
+
+    Args:
+        flow, valid: from `src.video.measure.optical_flow`.
+        contents, pastiches: (previous, current), uint8 (H, W, 3).
+    """
+    cv2 = import_cv2()
+    moved = warp(contents[0], flow).astype(np.float32)
+    # noise of single pixels is no reason to distrust the flow, so the difference is taken over a neighbourhood
+    difference = cv2.GaussianBlur(np.abs(moved - contents[1]).mean(2) / 255, (0, 0), 2)
+    trust = valid * np.clip(1 - difference / FADE, 0, 1)
+    weight = (
+        KEEP_PIXELS * cv2.GaussianBlur(cv2.erode(trust.astype(np.float32), np.ones((3, 3))), (0, 0), 1.5)[..., None]
+    )
+    former = warp(pastiches[0], flow).astype(np.float32)
+    return np.rint(weight * former + (1 - weight) * pastiches[1]).astype(np.uint8)
