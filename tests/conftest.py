@@ -156,6 +156,14 @@ def loss_weights(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def few_statistics():
+    """From here on a training standardises its predictor over a few style crops, not a hundred: that took seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("src.training.build.STATISTICS_BATCHES", 2)
+        yield
+
+
 @pytest.fixture(scope="module")
 def stylizer(tiny_checkpoint, runtime):
     """The tiny model's `Stylizer` on MindSpore; each file has its own, as tests count its compilations."""

@@ -9,7 +9,7 @@ from src.errors import run_entry
 
 
 @pytest.fixture
-def arguments(image_folders, loss_weights, tmp_path):
+def arguments(few_statistics, image_folders, loss_weights, tmp_path):
     """Function of options {name: value} laid over a run that would work; an option of None is left out."""
 
     def make(**changes):

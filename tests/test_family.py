@@ -37,7 +37,7 @@ STEPS, SAVED = 6, 4
 
 
 @pytest.fixture(scope="module")
-def options(loss_weights, image_folders):
+def options(few_statistics, loss_weights, image_folders):
     """Function of a method, an output folder and section={key: value}: the options of a tiny run."""
 
     def make(method, output, **sections):

@@ -42,7 +42,7 @@ RECIPE = {
 
 
 @pytest.fixture
-def options(loss_weights, image_folders, tmp_path):
+def options(few_statistics, loss_weights, image_folders, tmp_path):
     """Function of section={key: value}: the options of a tiny run into tmp_path."""
 
     def make(**sections):
