@@ -173,6 +173,31 @@ def stylizer(tiny_checkpoint, runtime):
 
 
 @pytest.fixture
+def call_eval(stylizer, tiny_checkpoint, capsys, monkeypatch):
+    """Function of arguments that runs eval.py in this process: exit code, stdout, lines of stderr.
+
+    For the tiny checkpoint it takes networks that are compiled already; `test_as_a_user_calls_it` loads its own.
+    """
+    import eval as eval_entry
+    from src.engines.choice import open_networks
+    from src.errors import run_entry
+
+    load = open_networks
+
+    def load_once(engine, checkpoint, *rest):
+        return stylizer.networks if checkpoint == str(tiny_checkpoint) else load(engine, checkpoint, *rest)
+
+    monkeypatch.setattr("src.stylize.stylizer.open_networks", load_once)
+
+    def run(*arguments):
+        code = run_entry(eval_entry.main, ["--ckpt_path", str(tiny_checkpoint), *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return code, out, err.splitlines()
+
+    return run
+
+
+@pytest.fixture
 def export_settings(tiny_checkpoint, tmp_path):
     """Function of options: those of an export of the tiny model to tmp_path/model."""
     from src.config import defaults

@@ -23,8 +23,8 @@ TESTS = {
         "test_as_a_user_calls_it",
         "test_extreme_contents_and_styles",
         "test_own_size_without_loss_network",
-        "test_the_optimisation_is_evaluated_as_a_model",
     ),
+    "test_eval_optimize.py": ("test_the_optimisation_is_evaluated_as_a_model",),
     "test_export_refused.py": (
         "test_a_full_disk_leaves_nothing",
         "test_a_graph_that_differs_is_not_kept",

@@ -108,7 +108,7 @@ def losses(run):
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("method", NETWORKS)
+@pytest.mark.parametrize("method", ["arbitrary", "n_styles"])  # a single style's run is a table of one row
 def test_a_resumed_run_gives_the_same_losses_and_weights(method, runs, options, tmp_path):
     whole = runs(method)
     shutil.copytree(whole, tmp_path / "broken")
