@@ -4,9 +4,12 @@ Nearly all of them compile networks. A new test may be marked by `@pytest.mark.s
 """
 
 WHOLE_FILES = (
+    "test_demo.py",
     "test_end_to_end.py",
     "test_export.py",
     "test_family.py",
+    "test_notebook.py",
+    "test_page.py",
     "test_passes.py",
     "test_quality.py",
 )
@@ -43,7 +46,7 @@ TESTS = {
         "test_pooling",
     ),
     "test_johnson.py": ("test_a_converted_network_computes_what_its_definition_does",),
-    "test_launch.py": ("test_two_ranks_train_as_one_process_with_twice_the_batch",),
+    "test_launch.py": ("test_ranks_train_as_one_process_with_all_their_batches",),
     "test_models.py": (
         "test_convolution_of_a_repeated_picture_is_that",
         "test_each_image_of_a_batch_keeps_its_own_style",
@@ -57,6 +60,7 @@ TESTS = {
     "test_quantize.py": ("test_an_eight_bit_pair_is_smaller_and_near",),
     "test_samples.py": ("test_the_same_seed_draws_the_picture_that_is_shipped",),
     "test_signals.py": ("test_a_signal_ends_a_program_with_a_line_and_nothing_half_written",),
+    "test_video.py": ("test_a_killed_run_goes_on_and_everything_is_kept",),
     "test_style_crops.py": ("test_a_step_compares_with_what_it_compares_with_otherwise",),
     "test_stylize.py": ("test_as_a_user_calls_it",),
     "test_stylize_optimize.py": (

@@ -242,6 +242,8 @@ NO_PATHS = {
     "stylize.style",
     "service.host",
     "service.hosts",
+    "eval.shard",
+    "stylize.shard",
     "video.codec",
     "video.preset",
 }  # texts that are neither chosen from a list nor paths
