@@ -13,6 +13,8 @@ from src.errors import UserError, run_entry
 from src.files import check_folder
 from src.images.files import list_images, read_image
 from src.lock import only_run_in
+from src.modelarts import ModelArtsOptions, on_modelarts
+from src.shards import shard_folder, take_shard
 
 # what concerns one picture's files, which eval.py writes in its own way
 ONE_PICTURE = ("init_image", "image_width", "print_iterations", "resume", "losses")
@@ -68,7 +70,8 @@ def create_told_metric(options):
 
 def new_report(settings, folder, contents, styles):
     """The `EvaluationFolder` of some contents and styles."""
-    from src.evaluation.pairs import EvaluationFolder, relative_names
+    from src.evaluation.names import relative_names
+    from src.evaluation.pairs import EvaluationFolder
 
     names = relative_names(contents, settings.content_path), relative_names(styles, settings.style_path)
     return EvaluationFolder(folder, contents, styles, *names, settings.image_size, settings.writes_pictures)
@@ -123,11 +126,18 @@ def main(argv):
     """Reads the options, evaluates, returns the exit code."""
     sections = ("eval", "network.method", "optimize", "loss", "runtime")
     description = "Stylises and measures every content with every style, or measures pictures."
-    options = parse(argv, sections, description, topics={"optimize": ("optimize",)})
-    settings = options.eval
+    options = parse(argv, sections, description, topics={"optimize": ("optimize",)}, own=ModelArtsOptions)
     check_method_options(options)
+    with on_modelarts(options) as options:
+        return evaluate(options)
+
+
+def evaluate(options):
+    """Evaluates, says where the results are, returns the exit code."""
+    settings = options.eval
     folder = check_folder(settings.output_path, "output_path")
-    contents = list_images(settings.content_path, "content_path", folder)
+    contents = take_shard(list_images(settings.content_path, "content_path", folder), settings.shard)
+    folder = shard_folder(folder, settings.shard)
     styles = list_images(settings.style_path, "style_path", folder)
     for path in {*contents, *styles}:
         read_image(path)  # a damaged file is named now rather than after half of the work

@@ -14,12 +14,18 @@ from pathlib import Path
 
 from src.config import parse
 from src.errors import run_entry
+from src.modelarts import ModelArtsOptions, on_modelarts
 
 
 def main(argv):
     """Reads the options, exports, returns the exit code."""
-    options = parse(argv, ("export", "runtime"), "Exports a model as MindIR, AIR or ONNX, and checks the file.")
+    description = "Exports a model as MindIR, AIR or ONNX, and checks the file."
+    with on_modelarts(parse(argv, ("export", "runtime"), description, own=ModelArtsOptions)) as options:
+        return export_file(options)
 
+
+def export_file(options):
+    """Exports, says what came of it, returns the exit code."""
     from src.deploy.exporter import check_settings, export, manifest_path
     from src.runtime import setup
 

@@ -13,23 +13,24 @@ import sys
 
 from src.config import parse
 from src.errors import run_entry
+from src.modelarts import ModelArtsOptions, on_modelarts
 from src.sections import TRAINING_SECTIONS
 
 
 def main(argv):
     """Reads the options, trains, returns the exit code."""
-    options = parse(
-        argv, TRAINING_SECTIONS, "Trains a style transfer network for arbitrary styles, N styles or a single style."
-    )
+    description = "Trains a style transfer network for arbitrary styles, N styles or a single style."
+    options = parse(argv, TRAINING_SECTIONS, description, own=ModelArtsOptions)
     from src.runtime import finish, setup
     from src.training.log import setup_logging
 
     setup_logging()
-    runtime = setup(options.runtime)
-    from src.training.trainer import train
+    with on_modelarts(options) as options:
+        runtime = setup(options.runtime)
+        from src.training.trainer import train
 
-    status = train(options, runtime)
-    finish(runtime)
+        status = train(options, runtime)
+        finish(runtime)
     return status
 
 

@@ -30,6 +30,7 @@ GROUPS = {
     "train.py (eval.py and --method optimize read method and loss, too)": ["network", "loss", "data", "train"],
     "stylize.py and eval.py with --method optimize": ["optimize"],
     "stylize.py with a video or a webcam": ["video"],
+    "app.py": ["service"],
     "Every program": ["runtime"],
 }
 

@@ -24,4 +24,5 @@ pictures) and stylize/flat.py (pictures of a single colour). The folders build o
 tests/test_imports.py states.
 """
 
+from src import early as _early  # noqa: F401  Ctrl-C during the imports that follow
 from src import runtime as _runtime  # noqa: F401  prepares the environment before anything imports mindspore

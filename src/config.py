@@ -37,15 +37,20 @@ def build(values, sections) -> dict:
     return built
 
 
+def field_values() -> dict:
+    """Section -> name -> value, as the fields have them."""
+    return {
+        section: {name: option.value for name, option in kind.schema().items()} for section, kind in SECTIONS.items()
+    }
+
+
 def read_values(config_path="") -> dict:
     """Section -> name -> value: those of the fields, default_config.yaml over them, a recipe over both.
 
     Raises:
         UserError: a file that can't be read, or that holds an unknown option.
     """
-    values = {
-        section: {name: option.value for name, option in kind.schema().items()} for section, kind in SECTIONS.items()
-    }
+    values = field_values()
     for path in (DEFAULT_CONFIG, config_path):
         if path and (path != DEFAULT_CONFIG or path.exists()):
             overlay(values, SECTIONS, path)
@@ -60,7 +65,7 @@ def defaults(config_path=None, **overrides) -> dict:
     return build(values, SECTIONS)
 
 
-def parse(argv, sections, description, positionals=(), own=None, topics=None):
+def parse(argv, sections, description, positionals=(), own=None, topics=None, base=None):
     """Reads an entry point's options.
 
     Args:
@@ -71,6 +76,7 @@ def parse(argv, sections, description, positionals=(), own=None, topics=None):
         positionals: (name, nargs, help) of arguments without a name.
         own: an `Options` class with options of this program alone, which no YAML file has.
         topics: pages of --help beside the sections, {topic: sections}; the first page leaves these sections out.
+        base: section -> name -> value that lie over the fields' in place of default_config.yaml; None for that file.
 
     Returns:
         a namespace with one attribute a section (a frozen dataclass), `own`, one a positional, and `given`: (section,
@@ -86,7 +92,9 @@ def parse(argv, sections, description, positionals=(), own=None, topics=None):
         for name, option in kind.schema().items()
         if section in sections or f"{section}.{name}" in sections
     ]
-    values = read_values()
+    values = read_values() if base is None else field_values()
+    for section, options in (base or {}).items():
+        values[section].update(options)
     if own:
         taken = [(OWN, option) for option in own.schema().values()] + taken
         values[OWN] = {option.name: option.value for option in own.schema().values()}

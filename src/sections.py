@@ -1,6 +1,8 @@
 """The options by section, as default_config.yaml and the recipes have them: `src.options` says what each means."""
 
-from src.options.programs import EvalConfig, ExportConfig, OptimizeConfig, RuntimeConfig, StylizeConfig
+from src.options.programs import EvalConfig, ExportConfig, OptimizeConfig, RuntimeConfig
+from src.options.service import ServiceConfig
+from src.options.stylize import StylizeConfig
 from src.options.training import DataConfig, LossConfig, NetworkConfig, TrainConfig
 from src.options.video import VideoConfig
 
@@ -15,6 +17,7 @@ SECTIONS = {
     "export": ExportConfig,
     "optimize": OptimizeConfig,
     "video": VideoConfig,
+    "service": ServiceConfig,
 }
 # those that a training takes its options from
 TRAINING_SECTIONS = ("network", "loss", "data", "train", "runtime")

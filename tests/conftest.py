@@ -7,12 +7,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from slow_tests import is_slow
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each worker would start a thread for every core. The libraries read this once, so it goes before their import.
+    _threads = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    os.environ.setdefault("OMP_NUM_THREADS", str(_threads))
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 sys.path.insert(0, str(ROOT))
 
 import src  # noqa: E402, F401  prepares the environment, so it goes before any test's import of mindspore
+
+
+def pytest_collection_modifyitems(items):
+    """Marks the tests of tests/slow_tests.py as slow."""
+    for item in items:
+        if is_slow(item.path.name, item.name.partition("[")[0]):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Escapes file names that are no text in what a test printed: a process of xdist cannot send them as they are."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -143,12 +164,45 @@ def loss_weights(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def few_statistics():
+    """From here on a training standardises its predictor over a few style crops, not a hundred: that took seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("src.training.build.STATISTICS_BATCHES", 2)
+        yield
+
+
 @pytest.fixture(scope="module")
 def stylizer(tiny_checkpoint, runtime):
     """The tiny model's `Stylizer` on MindSpore; each file has its own, as tests count its compilations."""
     from src.stylize.stylizer import Stylizer
 
     return Stylizer.open(tiny_checkpoint, engine="mindspore")
+
+
+@pytest.fixture
+def call_eval(stylizer, tiny_checkpoint, capsys, monkeypatch):
+    """Function of arguments that runs eval.py in this process: exit code, stdout, lines of stderr.
+
+    For the tiny checkpoint it takes networks that are compiled already; `test_as_a_user_calls_it` loads its own.
+    """
+    import eval as eval_entry
+    from src.engines.choice import open_networks
+    from src.errors import run_entry
+
+    load = open_networks
+
+    def load_once(engine, checkpoint, *rest):
+        return stylizer.networks if checkpoint == str(tiny_checkpoint) else load(engine, checkpoint, *rest)
+
+    monkeypatch.setattr("src.stylize.stylizer.open_networks", load_once)
+
+    def run(*arguments):
+        code = run_entry(eval_entry.main, ["--ckpt_path", str(tiny_checkpoint), *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return code, out, err.splitlines()
+
+    return run
 
 
 @pytest.fixture

@@ -2,23 +2,26 @@
 
 import pytest
 from PIL import Image
+from tiny_runs import use_plain_steps
+
+import train
+from src.errors import run_entry
 
 
 @pytest.fixture
-def train(run_entry_point, image_folders, loss_weights, tmp_path):
+def arguments(few_statistics, image_folders, loss_weights, tmp_path):
     """Function of options {name: value} laid over a run that would work; an option of None is left out."""
 
-    def run(**changes):
+    def make(**changes):
         options = {
             "content_path": image_folders[0], "style_path": image_folders[1], "ckpt_path": loss_weights,
             "output_dir": tmp_path / "run", "predictor": "compact", "width": 0.25, "image_size": 32, "min_side": 32,
             "loss_network": "distilled_vgg19", "content_taps": "relu3_1=1", "style_taps": "relu1_1=1", "steps": 1,
             **changes,
         }  # fmt: skip
-        arguments = [str(part) for name, value in options.items() if value is not None for part in (f"--{name}", value)]
-        return run_entry_point("train.py", *arguments)
+        return [str(part) for name, value in options.items() if value is not None for part in (f"--{name}", value)]
 
-    return run
+    return make
 
 
 def folder(path, **images):
@@ -67,9 +70,9 @@ def make_bad(case, tmp_path):
         "missing feature layer", "output is a file", "missing device", "unknown option", "wrong type", "no steps",
     ],
 )  # fmt: skip
-def test_a_mistake_is_one_line(case, train, tmp_path):
+def test_a_mistake_is_one_line(case, arguments, run_entry_point, tmp_path):
     changes, names = make_bad(case, tmp_path)
-    done = train(**changes)
+    done = run_entry_point("train.py", *arguments(**changes))
     assert done.returncode == 2, done.stdout + done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and "Traceback" not in done.stderr, done.stderr
@@ -78,11 +81,13 @@ def test_a_mistake_is_one_line(case, train, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_one_pixel_and_very_long_images_are_skipped_by_name(train, tmp_path):
+def test_one_pixel_and_very_long_images_are_skipped_by_name(arguments, tmp_path, monkeypatch, caplog):
+    use_plain_steps(monkeypatch)
     contents = folder(tmp_path / "mixed", dot=(1, 1), usable=(64, 64), long=(12000, 80))
     (contents / "cut.png").write_bytes((contents / "usable.png").read_bytes()[:60])
-    done = train(content_path=contents)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 content images" in done.stdout and "2 files skipped" in done.stdout
+    assert run_entry(train.main, arguments(content_path=contents)) == 0
+    said = [record.getMessage() for record in caplog.records]
+    assert any("2 content images" in line and "2 files skipped" in line for line in said)
     for name in ("dot.png", "cut.png"):
-        assert sum("skipped" in line and name in line for line in done.stdout.splitlines()) == 1
+        assert sum("skipped" in line and name in line for line in said) == 1
+    assert (tmp_path / "run" / "checkpoints" / "step_00000001.ckpt").is_file()

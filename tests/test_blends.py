@@ -5,7 +5,7 @@ import pytest
 
 from src.config import parse
 from src.styles import blend_weights
-from src.stylize.pictures import blend_rows, named_styles, style_files
+from src.stylize.chosen import blend_rows, named_styles, style_files
 from src.stylize.stylizer import Stylizer
 
 TABLE = ("waves", "dots", "washes", "ink")
@@ -27,6 +27,10 @@ class Networks:
 STYLIZER = Stylizer(Networks())
 
 
+def rows(styles, weights, steps=0):
+    return blend_rows(STYLIZER, [STYLIZER.embed(style) for style in styles], weights, steps)
+
+
 @pytest.mark.parametrize(
     "line, expected",
     [
@@ -41,7 +45,7 @@ STYLIZER = Stylizer(Networks())
 )
 def test_weights_stay_with_their_names(line, expected):
     chosen, weights = named_styles(TABLE, None, settings(line))
-    assert np.allclose(blend_rows(STYLIZER, chosen, weights)[0][0], expected)
+    assert np.allclose(rows(chosen, weights)[0][0], expected)
 
 
 def test_names_and_weights_keep_their_order():
@@ -62,8 +66,8 @@ def test_blends_of_embeddings_are_weighted_means():
 
 
 def test_strips_and_squares_have_their_styles_where_they_were_named():
-    strip = blend_rows(STYLIZER, ["washes", "dots"], None, 3)
+    strip = rows(["washes", "dots"], None, 3)
     assert np.allclose(strip, [[[0, 0, 1, 0], [0, 0.5, 0.5, 0], [0, 1, 0, 0]]])
-    square = blend_rows(STYLIZER, ["washes", "dots", "ink", "waves"], None, 2)
+    square = rows(["washes", "dots", "ink", "waves"], None, 2)
     corners = np.eye(4)[[2, 1, 3, 0]].reshape(2, 2, 4)
     assert np.allclose(square, corners)

@@ -120,7 +120,7 @@ def test_names_of_the_published_scripts_and_of_stylize_before():
     options = parsed("train", "--platform", "CPU", "--run_distribute", "False")
     assert (options.runtime.device_target, options.runtime.distributed) == ("CPU", False)
     options = parsed("stylize", "photo.jpg", "painting.jpg", "-o", "a.png", "--ckpt_path", "b.ckpt")
-    assert (options.content, options.style) == ("photo.jpg", "painting.jpg")
+    assert options.pictures == ["photo.jpg", "painting.jpg"]
     assert (options.stylize.output, options.stylize.checkpoint) == ("a.png", "b.ckpt")
     assert parsed("stylize", "photo.jpg", "--output_path", "c.png").stylize.output == "c.png"
 
@@ -169,8 +169,8 @@ def test_a_switch_with_choices_names_them_as_they_are_written():
 
 def test_pictures_stand_on_either_side_of_options():
     options = parsed("stylize", "photo.jpg", "--overwrite", "painting.jpg", "-o", "a.png")
-    assert (options.content, options.style, options.stylize.overwrite) == ("photo.jpg", "painting.jpg", True)
+    assert (options.pictures, options.stylize.overwrite) == (["photo.jpg", "painting.jpg"], True)
     options = parsed("stylize", "--overwrite", "false", "photo.jpg", "--size", "40", "painting.jpg")
-    assert (options.content, options.style, options.stylize.overwrite) == ("photo.jpg", "painting.jpg", False)
+    assert (options.pictures, options.stylize.overwrite) == (["photo.jpg", "painting.jpg"], False)
     options = parsed("stylize", "~/photo.jpg", "--styles", "~/a.jpg", "b.jpg", "--output", "~/out.jpg")
-    assert not [path for path in (options.content, *options.stylize.styles, options.stylize.output) if "~" in path]
+    assert not [path for path in (*options.pictures, *options.stylize.styles, options.stylize.output) if "~" in path]

@@ -238,7 +238,13 @@ def test_a_value_among_the_choices_is_listed_in_the_error():
         config.defaults(network={"padding": "mirror"})
 
 
-NO_PATHS = {"stylize.style"}  # texts that are neither chosen from a list nor paths
+NO_PATHS = {
+    "stylize.style",
+    "service.host",
+    "service.hosts",
+    "video.codec",
+    "video.preset",
+}  # texts that are neither chosen from a list nor paths
 
 
 def text_options():

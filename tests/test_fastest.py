@@ -12,7 +12,7 @@ from src.engines import fastest
 from src.engines.choice import choose_engine
 from src.engines.fastest import Work, find_fastest
 from src.images.files import write_image
-from src.stylize.pictures import Job, measure_work
+from src.stylize.jobs import Job, measure_work
 
 FOLDER = Work(1000, 256 * 256)
 

@@ -8,9 +8,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-EXTRAS = {"onnx", "onnxruntime", "matplotlib", "tensorboardX", "torch", "torchvision", "pytest", "ruff"}
-# loaded by export.py for --file_format ONNX only
+EXTRAS = {
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "python_multipart",
+    "onnx",
+    "onnxruntime",
+    "matplotlib",
+    "tensorboardX",
+    "torch",
+    "torchvision",
+    "pytest",
+    "ruff",
+}
+# loaded by export.py for --file_format ONNX only, and by app.py after it has asked for its packages
 WITH_EXTRAS = {f"src.deploy.onnx_{part}" for part in ("graph", "emit", "transfer_cells", "predictor_cells")}
+SERVICE = ("application", "forms", "gate", "inference", "routes", "server", "videos")
+WITH_EXTRAS |= {f"src.service.{part}" for part in SERVICE}
 IMPORT = """
 import importlib, sys
 
@@ -65,6 +80,7 @@ ORDER = (
     "engines",
     "stylize",
     "video",
+    "service",
     "data",
     "evaluation",
     "training",

@@ -1,5 +1,7 @@
 """Which files are read and which are written: formats in folders, what is left out, and inputs that must stay."""
 
+import contextlib
+import importlib
 import logging
 
 import numpy as np
@@ -10,9 +12,9 @@ import stylize
 from src.engines.choice import find_parts
 from src.errors import UserError, run_entry
 from src.evaluation.pairs import EvaluationFolder
-from src.images.decoding import FORMATS
-from src.images.files import IMAGE_SUFFIXES, list_images, read_image, write_image
-from src.stylize.pictures import plan_jobs
+from src.images.files import list_images, read_image, write_image
+from src.images.formats import FORMATS, readable_suffixes
+from src.stylize.jobs import plan_jobs
 
 
 @pytest.fixture
@@ -39,8 +41,10 @@ def left_out(caplog):
 
 
 def test_folders_are_searched_for_every_format_that_is_read():
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module("pillow_heif").register_heif_opener()
     endings = {ending for ending, name in Image.registered_extensions().items() if name in (*FORMATS, "MPO")}
-    assert set(IMAGE_SUFFIXES) == endings and len(IMAGE_SUFFIXES) == len(endings)
+    assert set(readable_suffixes()) == endings and len(readable_suffixes()) == len(endings)
 
 
 def test_the_same_formats_in_a_folder_as_alone(tmp_path):
@@ -55,24 +59,24 @@ def test_the_same_formats_in_a_folder_as_alone(tmp_path):
 
 def test_one_line_counts_what_is_left_out(photos, left_out):
     assert left_out(list_images, photos, "content")[1] == ""
-    for name in ("d.heic", "e.HEIC", "notes.txt", "LICENCE", ".DS_Store", "._a.jpg", "trip/.thumbs/x.jpg"):
+    for name in ("d.psd", "e.PSD", "notes.txt", "LICENCE", ".DS_Store", "._a.jpg", "trip/.thumbs/x.jpg"):
         (photos / name).parent.mkdir(exist_ok=True)
         (photos / name).write_bytes(b"x")
     found, line = left_out(list_images, photos, "content")
     assert [path.name for path in found] == ["a.jpg", "b.png", "c.webp"]
-    assert line == f"{photos}: left out 2 .heic, 1 .txt, 3 hidden, 1 without an ending"
+    assert line == f"{photos}: left out 2 .psd, 1 .txt, 3 hidden, 1 without an ending"
 
 
 def test_a_folder_without_images_says_what_it_holds(tmp_path):
-    (tmp_path / "a.heic").write_bytes(b"x")
-    with pytest.raises(UserError, match=r"no image in it \(left out: 1 .heic\); expected .jpg"):
+    (tmp_path / "a.psd").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"no image in it \(left out: 1 .psd\); expected .jpg"):
         list_images(tmp_path, "content")
 
 
 def test_results_inside_the_contents_are_none(photos, left_out):
     for name in ("a.jpg", "trip/c.webp"):
         write_image(photos / "styled" / name, np.zeros((8, 8, 3), np.uint8))
-    jobs, line = left_out(plan_jobs, photos, f"{photos}/styled", True)
+    (jobs, _), line = left_out(plan_jobs, [photos], f"{photos}/styled", True)
     assert [job.output.relative_to(photos).as_posix() for job in jobs] == [
         "styled/a.jpg",
         "styled/b.png",
@@ -84,13 +88,13 @@ def test_results_inside_the_contents_are_none(photos, left_out):
 def test_a_content_that_is_a_link_into_the_output_folder_is_a_content(photos, left_out):
     write_image(photos / "styled" / "old.png", np.zeros((8, 8, 3), np.uint8))
     (photos / "again.png").symlink_to(photos / "styled" / "old.png")
-    jobs, line = left_out(plan_jobs, photos, f"{photos}/styled", True)
+    (jobs, _), line = left_out(plan_jobs, [photos], f"{photos}/styled", True)
     assert [job.content.name for job in jobs] == ["a.jpg", "again.png", "b.png", "c.webp"]
     assert "1 in the output folder" in line
 
 
 def test_an_output_folder_above_the_contents_makes_no_results_of_them(photos, left_out):
-    jobs, line = left_out(plan_jobs, photos / "trip", str(photos), False)
+    (jobs, _), line = left_out(plan_jobs, [photos / "trip"], str(photos), False)
     assert [(job.content, job.output) for job in jobs] == [(photos / "trip" / "c.webp", photos / "c.webp")]
     assert line == ""
 
@@ -98,11 +102,11 @@ def test_an_output_folder_above_the_contents_makes_no_results_of_them(photos, le
 def test_formats_that_are_only_read_become_png(photos):
     for name in ("a.tif", "b.gif", "c.gif", "c.tif"):
         Image.new("RGB", (8, 8)).save(photos / name)
-    jobs = plan_jobs(photos, "out", False)
+    jobs, _ = plan_jobs([photos], "out", False)
     pairs = {job.content.name: job.output.name for job in jobs if job.content.parent == photos}
     expected = {"a.jpg": "a.jpg", "a.tif": "a.png", "b.png": "b.png", "b.gif": "b.gif.png"}
     assert pairs == {**expected, "c.gif": "c.png", "c.tif": "c.tif.png"}
-    assert plan_jobs(photos / "a.tif", f"{photos}/trip", False)[0].output == photos / "trip" / "a.png"
+    assert plan_jobs([photos / "a.tif"], f"{photos}/trip", False)[0][0].output == photos / "trip" / "a.png"
 
 
 @pytest.mark.parametrize("output", ["painting.png", "other name.png", "link.png"])
@@ -125,7 +129,7 @@ def test_an_output_may_not_be_another_content(tmp_path):
     for name in ("trip/a.png", "trip/trip/a.png"):
         write_image(tmp_path / name, np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(UserError, match="is the content .*a.png itself"):
-        plan_jobs(tmp_path / "trip", str(tmp_path), True)
+        plan_jobs([tmp_path / "trip"], str(tmp_path), True)
 
 
 @pytest.mark.parametrize("taken", ["a_s.png", "grid.png"])

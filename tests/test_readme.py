@@ -23,7 +23,7 @@ PUBLISHED = {"platform", "run_distribute"}
 FIGURES = {"docs/speed.md", "pretrained_model/README.md"}
 # the left columns of this page's tables name the options of other programs
 FOREIGN = ROOT / "docs/coming-from.md"
-PROGRAMS = {"train.py", "eval.py", "stylize.py", "export.py"}
+PROGRAMS = {"train.py", "eval.py", "stylize.py", "export.py", "app.py"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 

@@ -178,3 +178,23 @@ def test_stylising_a_folder_is_interrupted_between_or_within_pictures(root, imag
     assert process.returncode == 130 and err.splitlines()[-1] == "interrupted" and "Traceback" not in err
     made = os.listdir(tmp_path / "out")
     assert 0 < len(made) < 40 and not [name for name in made if name.startswith(".")]
+
+
+@pytest.mark.parametrize("program", ["stylize.py", "train.py", "scripts/convert_weights.py"])
+def test_a_signal_while_a_program_imports_is_a_line(root, tmp_path, program):
+    """What it imports first is stood in for by a module that takes its time."""
+    (tmp_path / "yaml.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(60)\n")
+    process = subprocess.Popen(
+        [sys.executable, str(root / program)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, err) == (130, "interrupted\n")

@@ -121,12 +121,18 @@ def test_existing_output_is_kept_unless_told(call, refused, files):
     assert read_image(output).shape == (50, 66, 3)
 
 
-def test_existing_picture_in_the_output_folder_is_kept(refused, files, image):
+def test_pictures_of_a_folder_that_are_there_are_left_out(call, files, image):
     write_image(files / "photos" / "a.png", image(40, 40, 2))
     write_image(files / "photos" / "b.png", image(40, 40, 2))
     write_image(files / "out" / "b.png", image(20, 20, 2))
-    refused(files / "photos", files / "painting.png", "-o", files / "out", naming=["b.png", "--overwrite"])
-    assert not (files / "out" / "a.png").exists()
+    arguments = (files / "photos", files / "painting.png", "-o", files / "out")
+    code, out, err = call(*arguments)
+    assert (code, out) == (0, [str(files / "out" / "a.png")])
+    assert err == ["1 picture is there already; --overwrite makes it anew"]
+    assert read_image(files / "out" / "b.png").shape == (20, 20, 3)
+    assert call(*arguments)[:2] == (0, [])
+    assert call(*arguments, "--overwrite")[1] == [str(files / "out" / name) for name in ("a.png", "b.png")]
+    assert read_image(files / "out" / "b.png").shape == (40, 40, 3)
 
 
 def bad_calls():

@@ -14,6 +14,7 @@ from src.engines.exported import Architecture
 from src.errors import UserError, run_entry
 from src.images.files import read_image, to_network, write_image
 from src.models.factory import create_model
+from src.progress import Progress
 from src.stylize import tiles
 from src.stylize.stylizer import Stylizer
 
@@ -268,18 +269,32 @@ def test_tile_on_the_command_line(tiny_checkpoint, reference, image, tmp_path):
 
 
 def test_progress_is_a_bar_that_goes_away(capsys, monkeypatch):
+    pytest.importorskip("tqdm")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    stylize.show_progress(1, 4)
-    assert capsys.readouterr().err == f"\r[{'#' * 10:<40}]  25 %"
-    stylize.show_progress(2, 4, "total 3.5")
-    assert capsys.readouterr().err == f"\r[{'#' * 20:<40}]  50 %  total 3.5"
-    stylize.show_progress(4, 4)
-    assert capsys.readouterr().err.endswith(" \r")
+    with Progress(2) as progress:
+        progress.within(1, 4, "total 3.5")
+        progress.finish_part("out.png")
+        progress.within(4, 8)
+    out, err = capsys.readouterr()
+    assert out == "out.png\n" and " 12%|" in err and "total 3.5" in err and " 75%|" in err and "?<" not in err[-20:]
+    assert err.endswith("\r") and not err.rsplit("\r", 2)[1].strip()
+
+
+def test_progress_without_tqdm_is_a_line_for_each_report(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with Progress(1) as progress:
+        progress.within(1, 4)
+        progress.within(2, 4, "total 3.5")
+        progress.finish_part("out.png")
+    assert capsys.readouterr() == ("out.png\n", "2/4  total 3.5\n")
 
 
 def test_progress_without_a_terminal_is_a_line_each(capsys):
-    stylize.show_progress(2, 4, "total 3.5")
-    stylize.show_progress(4, 4, "total 3.1")
+    with Progress(1) as progress:
+        progress.within(2, 4, "total 3.5")
+        progress.within(3, 4)
+        progress.within(4, 4, "total 3.1")
     assert capsys.readouterr().err == "2/4  total 3.5\n4/4  total 3.1\n"
 
 

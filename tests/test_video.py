@@ -85,7 +85,7 @@ def test_segments_of_other_options_are_not_used(clip, stylizer, embedding, tmp_p
 def test_other_containers_keep_what_they_can(clip, stylizer, embedding, tmp_path, ending, codec, subtitles):
     output = tmp_path / f"out{ending}"
     (times, _), lines = stylised(stylizer, embedding, clip, output, start=1.0, duration=1.0)
-    assert times == [time for time in np.round(np.arange(13) * 0.08, 4)]
+    assert times == list(np.round(np.arange(13) * 0.08, 4))
     with av.open(str(output)) as container:
         assert container.streams.video[0].codec_context.codec.canonical_name == codec
         assert len(container.streams.audio) == 2

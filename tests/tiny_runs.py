@@ -1,6 +1,12 @@
-"""What tests of training have in common: where a run takes place, and losses that a tiny one needs."""
+"""What tests of training have in common: where a run takes place, losses of a tiny one, and a step that is quick."""
+
+import mindspore as ms
+import numpy as np
 
 from src.runtime import Runtime
+from src.training import trainer
+from src.training.preview import Preview
+from src.training.train_step import DONE, TrainOneStep
 
 RUNTIME = Runtime("CPU", 0, "graph", "float32", 1, 0, 1)
 LOSS = {
@@ -10,3 +16,39 @@ LOSS = {
     "normalize_losses": True,
     "style_loss_clamp": 20.0,
 }
+
+
+class PlainStep(TrainOneStep):
+    """A training step without networks, whose compilation takes most of a tiny run's time.
+
+    It moves the weights, and their averages by another amount, by what depends on them and on the batch. For tests of
+    what is around the steps: files, resuming, what is said.
+    """
+
+    def __call__(self, content, style, *given):
+        seen = float(content.asnumpy().mean() + style.asnumpy().std())
+        for number, weight in enumerate(self.weights):
+            weight.set_data(ms.Tensor(weight.asnumpy() * 0.9 + 0.01 * seen + 0.001 * number, weight.dtype))
+        for average, weight in zip(self.averages, self.weights, strict=False):
+            average.set_data(ms.Tensor(average.asnumpy() * 0.5 + weight.asnumpy() * 0.5, average.dtype))
+        terms = np.full(len(self.objective.names), float(np.abs(self.weights[0].asnumpy()).mean()) + seen, np.float32)
+        return ms.Tensor(terms), ms.Tensor(DONE, ms.float32)
+
+
+def use_plain_steps(monkeypatch):
+    """Replaces the step of trainings in this process by `PlainStep`, and the previews by nothing.
+
+    Returns:
+        a list that gets the weights {name: array} of each preview.
+    """
+    drawn = []
+
+    def build(*arguments):
+        step = real(*arguments)
+        step.__class__ = PlainStep
+        return step
+
+    real = trainer.build_step
+    monkeypatch.setattr(trainer, "build_step", build)
+    monkeypatch.setattr(Preview, "draw", lambda self, path, weights: drawn.append(weights))
+    return drawn

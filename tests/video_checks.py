@@ -31,7 +31,7 @@ def frames(path):
 
 
 def tracks(path):
-    """What is beside the frames: ({(kind, position): codec, language, [(seconds, data)] of packets}, chapters, title)."""
+    """({(kind, position): codec, language, [(seconds, data)] of packets}, chapters, title) of a video."""
     found = {}
     with import_av().open(str(path)) as container:
         for kind in ("audio", "subtitles"):

@@ -8,11 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image
-
 from src.errors import UserError
 from src.images.decoding import (
-    FORMATS,
     describe_damage,
     find_damage,
     has_other_colours,
@@ -20,6 +17,7 @@ from src.images.decoding import (
     orientation,
 )
 from src.images.files import list_images
+from src.images.formats import open_image
 
 logger = logging.getLogger("style_transfer")
 _SCAN_THREADS = 8  # headers are parsed one at a time (GIL); threads hide the disk's latency
@@ -81,7 +79,7 @@ def check_file(path, min_side) -> SourceFile | str:
             stream.seek(max(0, size - _TAIL_BYTES))
             tail = stream.read()
             stream.seek(0)
-            with Image.open(stream, formats=FORMATS) as image:
+            with open_image(stream) as image:
                 width, height = image.size
                 plain, kind = _is_plain(image, head), image.format
             if min(width, height) < min_side:

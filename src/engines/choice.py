@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 
 from src.config import ROOT
-from src.engines import mindir, onnxruntime, openvino
+from src.engines import mindir, mindspore_lite, onnxruntime, openvino
 from src.engines.fastest import Work, find_fastest
 from src.errors import UserError
 
@@ -12,7 +12,7 @@ BUNDLED = ROOT / "pretrained_model" / "arbitrary_compact.ckpt"
 BUNDLED_STYLES = BUNDLED.with_name("n_styles.ckpt")
 PARTS = ("predictor", "transfer")
 TILES = "tiles"  # a third part, which only contents too large for the memory need
-ENGINES = {engine.name: engine for engine in (openvino.ENGINE, onnxruntime.ENGINE, mindir.ENGINE)}
+ENGINES = {module.ENGINE.name: module.ENGINE for module in (openvino, onnxruntime, mindir, mindspore_lite)}
 EXPORTED_ENGINES = ("openvino", "onnxruntime")  # those that need no MindSpore
 
 
@@ -106,6 +106,13 @@ def find_parts(checkpoint, suffix) -> list[Path]:
             raise UserError(f"checkpoint {file}: no such file; predictor and transfer network are two files")
     tiles = path.with_name(f"{name}_{TILES}{suffix}")
     return [*files, tiles] if tiles.is_file() else files
+
+
+def model_files(engine, checkpoint) -> list[Path]:
+    """The files that hold the two networks of a checkpoint as an engine reads them; see `open_networks`."""
+    if engine in ENGINES:
+        return find_parts(checkpoint, ENGINES[engine].suffix)[: len(PARTS)]
+    return [Path(find_checkpoint(checkpoint))]
 
 
 def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss=None, runtime=None):

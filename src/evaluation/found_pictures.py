@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from src.errors import UserError
-from src.evaluation.pairs import Pair, unique_names
+from src.evaluation.names import pair_names
+from src.evaluation.pairs import Pair
 from src.images.files import list_images, read_at, read_image
 
 SHOWN_NAMES = 3
@@ -28,7 +29,7 @@ def find_pictures(folder, contents, styles):
     top = Path(folder).expanduser()
     if not top.is_dir():
         raise UserError(f"option pictures: {top}: no such folder; expected a folder of pictures, or true or false")
-    stems = unique_names([f"{content.stem}_{style.stem}" for content in contents for style in styles])
+    stems = pair_names(contents, styles)
     places = {stem: divmod(position, len(styles)) for position, stem in enumerate(stems)}
     pictures, others = {}, []
     for path in list_images(top, "pictures"):

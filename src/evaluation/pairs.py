@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from src.evaluation.metrics import Measurement
+from src.evaluation.names import pair_names, unique_names
 from src.files import atomic_write, refuse_inputs
 from src.images.files import read_at, write_image
 from src.images.sheets import Grid, strip
@@ -93,28 +94,6 @@ def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None, 
             yield Pair(i, j, content, pastiche, embedding, measurement, milliseconds)
 
 
-def unique_names(stems) -> list[str]:
-    """A file name for each stem, in order: the stem, or the stem with "-2", "-3" ... when the name is taken already.
-
-    Upper and lower case count as the same, as some file systems do.
-    """
-    taken, names = set(), []
-    for stem in stems:
-        name, number = stem, 1
-        while name.lower() in taken:
-            number += 1
-            name = f"{stem}-{number}"
-        taken.add(name.lower())
-        names.append(name)
-    return names
-
-
-def relative_names(paths, top) -> list[str]:
-    """Paths as they stand under the folder they were listed from; a single file's name."""
-    top = Path(top).expanduser()
-    return [path.name if path == top else path.relative_to(top).as_posix() for path in paths]
-
-
 class EvaluationFolder:
     """Writes what an evaluation gives: `<content stem>_<style stem>.png`, grid.png, metrics.csv; and sums it up.
 
@@ -133,7 +112,7 @@ class EvaluationFolder:
         self.folder, self.pictures = Path(folder), pictures
         self.contents, self.styles, self.image_size = contents, styles, image_size
         self.content_names, self.style_names = content_names, style_names
-        self.pairs = unique_names([f"{c.stem}_{s.stem}" for c in contents for s in styles])
+        self.pairs = pair_names(contents, styles)
         outputs = [f"{name}.png" for name in self.pairs] if pictures else []
         inputs = {**dict.fromkeys(styles, "the style image"), **dict.fromkeys(contents, "the content")}
         refuse_inputs([self.folder / name for name in (*outputs, "grid.png")], inputs)

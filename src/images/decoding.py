@@ -6,8 +6,10 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
-# PIL knows more, some through other programs (PostScript); a picture of a user needs none of them
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
+from src.images import png_colours
+from src.images.formats import FORMATS, MissingPackage, open_image
+from src.images.metadata import kept_exif
+
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -46,13 +48,15 @@ def has_transparency(image) -> bool:
 
 
 def has_other_colours(image) -> bool:
-    """Whether an opened PIL image of mode L, RGB or CMYK has an ICC profile of other colours than sRGB's."""
+    """Whether an opened PIL image of mode L, RGB or CMYK has other colours than sRGB's, by its profile or gamma."""
     profile = image.info.get("icc_profile")
-    return bool(profile) and _to_srgb(profile, image.mode) is not None
+    return png_colours.coded_otherwise(image) or (bool(profile) and _to_srgb(profile, image.mode) is not None)
 
 
 def describe_damage(error) -> str:
     """What PIL's exception means, in a few words: decoders raise OSError, SyntaxError, ValueError, struct.error ..."""
+    if isinstance(error, MissingPackage):
+        return str(error)
     if isinstance(error, Image.DecompressionBombError):
         return "more than 179 million pixels"
     if isinstance(error, Image.UnidentifiedImageError):
@@ -69,7 +73,7 @@ def find_damage(stream) -> str:
         stream: an opened file, or `io.BytesIO`.
     """
     try:
-        with Image.open(stream, formats=FORMATS) as image:
+        with open_image(stream) as image:
             if image.format == "PNG":
                 image.verify()  # its checksums say more than decoding does, and sooner
             else:
@@ -85,30 +89,45 @@ def decode(path, at_least=0) -> Image.Image:
     Raises:
         Exception: whatever PIL raises of a file that it can't read, see `describe_damage`.
     """
+    return flatten(*decode_parts(path, at_least)[:2])
+
+
+def flatten(image, alpha) -> Image.Image:
+    """An RGB image laid over white by its alpha (an image of mode L; None for none)."""
+    if alpha is None:
+        return image
+    return Image.composite(image, Image.new("RGB", image.size, (255, 255, 255)), alpha)
+
+
+def decode_parts(path, at_least=0):
+    """As `decode`: (RGB image not yet laid over white, alpha of mode L or None, what `src.images.metadata` keeps)."""
     with _open_whole(path) as image:
         if at_least:
             factor = at_least / min(image.size)
             image.draft(None, tuple(max(1, round(side * factor)) for side in image.size))
         stored = image.tile[0].args if image.format == "PNG" else ""
+        kept = kept_exif(image)  # a TIFF closes its file when it is decoded
         image.load()
         turn, profile = orientation(image), image.info.get("icc_profile")
+        gamma = (image.info["gamma"], image.info.get("chromaticity")) if png_colours.coded_otherwise(image) else None
         image, alpha = _split(image, stored, path)
     if convert := profile and _to_srgb(profile, image.mode):
         image = convert(image)
     image = image.convert("RGB")
-    if alpha is not None:
-        image.putalpha(alpha)
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image).convert("RGB")
-    return image.transpose(_UPRIGHT[turn]) if turn in _UPRIGHT else image
+    if gamma:
+        image = png_colours.convert(image, *gamma)
+    if turn in _UPRIGHT:
+        image, alpha = (part and part.transpose(_UPRIGHT[turn]) for part in (image, alpha))
+    return image, alpha, kept
 
 
 def _open_whole(path):
-    image = Image.open(path, formats=FORMATS)
+    image = open_image(path)
     if image.format != "PNG":
         return image
     with image:
         image.verify()  # decoding alone does not look at the checksums
-    return Image.open(path, formats=FORMATS)
+    return open_image(path)
 
 
 def _split(image, stored, path):
@@ -144,7 +163,7 @@ def _visible(mask):
 
 def _low_bytes(path):
     """The lower halves of an RGB PNG's 16 bits, uint8 (H, W, 3)."""
-    with Image.open(path, formats=FORMATS) as image:
+    with open_image(path) as image:
         image.tile = [image.tile[0]._replace(args="RGB;16L")]
         return np.array(image)
 

@@ -3,10 +3,12 @@
 Everywhere outside networks an image is uint8 (H, W, 3) RGB; inside it is float32 (N, 3, H, W) in [0, 1].
 """
 
+import io
 import logging
 import os
 import warnings
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,11 @@ from PIL import Image
 
 from src.errors import UserError, os_error_line
 from src.files import atomic_write
-from src.images.decoding import decode, describe_damage
+from src.images.decoding import decode, decode_parts, describe_damage, flatten
+from src.images.formats import missing_package, readable_suffixes
+from src.images.metadata import settings_for
 
 logger = logging.getLogger("style_transfer")
-# of `src.images.decoding.FORMATS`, as PIL has them
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".webp", ".gif", ".tif", ".tiff")
-IMAGE_SUFFIXES += (".ppm", ".pgm", ".pbm", ".pnm", ".pfm")
 _WRITERS = {
     ".png": {"format": "PNG"},
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
@@ -27,6 +28,7 @@ _WRITERS = {
     ".webp": {"format": "WEBP", "quality": 95},
     ".bmp": {"format": "BMP"},
 }
+_WITH_ALPHA = ("PNG", "WEBP")
 _LARGEST_SIDE = {"JPEG": 65535, "WEBP": 16383}
 
 # PIL warns of large images (it refuses those of twice that size) and of broken EXIF, without saying of which file.
@@ -36,9 +38,9 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 def list_images(folder_or_file, option, output=None) -> list[Path]:
     """Image files of a folder, sorted by path, recursively; of a file, itself.
 
-    Files are known by their ending (`IMAGE_SUFFIXES`, any case). Links to folders are followed, each folder is walked
-    once. Left out are names that begin with a dot, other endings, and what lies in an output folder inside; a line of
-    the log counts them. The files are not opened.
+    Files are known by their ending (`readable_suffixes`, any case). Links to folders are followed, each folder is
+    walked once. Left out are names that begin with a dot, other endings, and what lies in an output folder inside; a
+    line of the log counts them. The files are not opened.
 
     Args:
         folder_or_file: where to look.
@@ -59,7 +61,7 @@ def list_images(folder_or_file, option, output=None) -> list[Path]:
     results = Path(output).expanduser().resolve() if output else None
     if results and results in (top.resolve(), *top.resolve().parents):
         results = None
-    found, seen, left = [], set(), Counter()
+    found, seen, left, suffixes = [], set(), Counter(), readable_suffixes()
     try:
         for folder, folders, files in os.walk(top, followlinks=True, onerror=_refuse):
             real = Path(folder).resolve()
@@ -71,8 +73,9 @@ def list_images(folder_or_file, option, output=None) -> list[Path]:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for path in (Path(folder, name) for name in files if not name.startswith(".")):
                 suffix = path.suffix.lower()
-                if suffix not in IMAGE_SUFFIXES:
-                    left[suffix or "without an ending"] += 1
+                if suffix not in suffixes:
+                    package = missing_package(suffix)
+                    left[f"{suffix or 'without an ending'}{package and f' (pip install {package})'}"] += 1
                 elif results in (real, *real.parents):
                     left["in the output folder"] += 1
                 else:
@@ -83,7 +86,7 @@ def list_images(folder_or_file, option, output=None) -> list[Path]:
     if not found:
         raise UserError(
             f"option {option}: {top}: no image in it{left and f' (left out: {left})'}; "
-            f"expected {', '.join(IMAGE_SUFFIXES)} files"
+            f"expected {', '.join(suffixes)} files"
         )
     if left:
         logger.warning("%s: left out %s", top, left)
@@ -94,12 +97,51 @@ def _refuse(error):
     raise error
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture with what stands beside its colours.
+
+    Attributes:
+        pixels: uint8 (H, W, 3), laid over white where it is transparent.
+        alpha: uint8 (H, W), 255 where it is opaque; None when it is so everywhere.
+        exif: what is kept of the file's EXIF, see `src.images.metadata.kept_exif`.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    exif: bytes = b""
+
+    def resized(self, shape):
+        """The picture at (height, width), as `resize_to` does it."""
+        alpha = self.alpha
+        if alpha is not None and alpha.shape != tuple(shape):
+            alpha = np.array(Image.fromarray(alpha).resize(tuple(shape)[::-1], Image.Resampling.LANCZOS))
+        return Picture(resize_to(self.pixels, shape), alpha, self.exif)
+
+
+def read_picture(source, name="") -> Picture:
+    """A file, or a stream, as a `Picture`, upright and in sRGB: `read_image` says what that means, and the errors.
+
+    Args:
+        source: path, or `io.BytesIO`.
+        name: of a stream, for the errors.
+    """
+    source = source if name else Path(source).expanduser()
+    try:
+        image, alpha, exif = decode_parts(source)
+        pixels = np.array(flatten(image, alpha))
+    except Exception as error:  # noqa: BLE001
+        raise UserError(f"{name or source}: {describe_damage(error)}; give another image") from None
+    alpha = None if alpha is None or alpha.getextrema()[0] == 255 else np.array(alpha)
+    return Picture(pixels, alpha, exif)
+
+
 def read_image(path, at_least=0) -> np.ndarray:
     """Reads any image as uint8 (H, W, 3) sRGB, upright.
 
     Grey becomes three equal channels, transparency is laid over white, CMYK and palettes become RGB, colours of another
-    ICC profile become sRGB's, 16 bits become 8, 32 bits and floats are scaled by their range, the orientation is
-    applied, of an animation the first frame is taken. The contents decide, not the ending.
+    ICC profile, or of a PNG's gAMA and cHRM, become sRGB's, 16 bits become 8, 32 bits and floats are scaled by their
+    range, the orientation is applied, of an animation the first frame is taken. The contents decide, not the ending.
 
     Args:
         path: the file.
@@ -117,27 +159,51 @@ def read_image(path, at_least=0) -> np.ndarray:
         raise UserError(f"{path}: {describe_damage(error)}; give another image") from None
 
 
-def write_image(path, image, overwrite=True):
+def write_image(path, image, overwrite=True, *, alpha=None, exif=b"", recipe=None):
     """Writes uint8 (H, W, 3) RGB as the format of the file's ending: png, jpg, webp or bmp; whole or not at all.
+
+    Args:
+        path, image: the file and its pixels.
+        overwrite: whether the file may exist.
+        alpha: uint8 (H, W), or None; JPEG and BMP have none, there the picture is laid over white.
+        exif, recipe: see `src.images.metadata.settings_for`.
 
     Raises:
         UserError: unknown ending, the file exists and `overwrite` is false, or a side too long for the format.
         OSError: the folder or the disk refuse it.
     """
     path = Path(path).expanduser()
+    check_writable(path, overwrite)
+    image, settings = _prepare(path, image, alpha, exif, recipe)
+    with atomic_write(path) as temporary:
+        image.save(temporary, **settings)
+
+
+def encode_image(suffix, image, *, alpha=None, exif=b"", recipe=None) -> bytes:
+    """The bytes of the file that `write_image` would write under a name with this ending (".png")."""
+    image, settings = _prepare(Path(f"picture{suffix}"), image, alpha, exif, recipe)
+    stream = io.BytesIO()
+    image.save(stream, **settings)
+    return stream.getvalue()
+
+
+def _prepare(path, image, alpha, exif, recipe):
+    """A PIL image, and the arguments of its `save`."""
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"expected uint8 (H, W, 3), found {image.dtype} {image.shape}")
-    check_writable(path, overwrite)
     settings = _WRITERS[path.suffix.lower()]
-    largest = _LARGEST_SIDE.get(settings["format"])
+    kind = settings["format"]
+    largest = _LARGEST_SIDE.get(kind)
     if largest and max(image.shape[:2]) > largest:
         height, width = image.shape[:2]
-        raise UserError(
-            f"{path}: {width} x {height} is too large for {settings['format']} ({largest} a side); use .png"
-        )
-    with atomic_write(path) as temporary:
-        Image.fromarray(image).save(temporary, **settings)
+        raise UserError(f"{path}: {width} x {height} is too large for {kind} ({largest} a side); use .png")
+    picture = Image.fromarray(image)
+    if alpha is not None and kind in _WITH_ALPHA:
+        picture.putalpha(Image.fromarray(alpha))
+    elif alpha is not None:
+        picture = flatten(picture, Image.fromarray(alpha))
+    return picture, {**settings, **settings_for(kind, exif, recipe)}
 
 
 def has_writer(path) -> bool:
@@ -178,16 +244,23 @@ def to_image(array) -> np.ndarray:
 
 def resize_short_side(image, n) -> np.ndarray:
     """uint8 (H, W, 3) resized (Lanczos, with antialiasing) so that its short side is n and its shape is kept."""
-    height, width = image.shape[:2]
-    short = min(height, width)
-    if short == n:
-        return image
-    return resize_to(image, tuple(max(1, round(side * n / short)) for side in (height, width)))
+    return resize_to(image, short_side_shape(image, n))
+
+
+def short_side_shape(image, n) -> tuple[int, int]:
+    """(height, width) of an image (H, W, 3) whose short side is made n pixels."""
+    short = min(image.shape[:2])
+    return tuple(max(1, round(side * n / short)) for side in image.shape[:2])
 
 
 def resize_width(image, width) -> np.ndarray:
     """uint8 (H, W, 3) resized, as `resize_short_side` does it, so that it is `width` pixels wide."""
-    return resize_to(image, (max(1, round(image.shape[0] * width / image.shape[1])), width))
+    return resize_to(image, width_shape(image, width))
+
+
+def width_shape(image, width) -> tuple[int, int]:
+    """(height, width) of an image (H, W, 3) that is made `width` pixels wide."""
+    return max(1, round(image.shape[0] * width / image.shape[1])), width
 
 
 def resize_to(image, shape) -> np.ndarray:

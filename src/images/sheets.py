@@ -1,13 +1,14 @@
 """Pictures of many pictures: a grid of contents and styles, and strips of interpolations."""
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 GAP = 4
 LARGEST_CELL, SMALLEST_CELL = 256, 96
 LARGEST_FRAME = 512
 GRID_SIDE = 3600
 MOST_ROWS = MOST_COLUMNS = 30
+LABEL, LETTER = 26, 16
 
 
 def thumbnail(image, side) -> np.ndarray:
@@ -103,3 +104,28 @@ def sheet(rows) -> np.ndarray:
 def strip(frames) -> np.ndarray:
     """Frames side by side, see `sheet`."""
     return sheet([frames])
+
+
+def labelled_sheet(frames, names) -> np.ndarray:
+    """Frames of one size in rows, each with its name below, as one picture, uint8 (H, W, 3).
+
+    The frames are reduced until none is longer than 512 px. Names that are too long are cut. The letters are those of
+    PIL's own font: it has Latin ones only, a square stands for any other.
+    """
+    height, width = frames[0].shape[:2]
+    scale = min(1.0, LARGEST_FRAME / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    cell = max(size[0], SMALLEST_CELL)
+    # as many columns as make the sheet about square
+    columns = min(len(frames), max(1, round((len(frames) * (size[1] + LABEL) / cell) ** 0.5)))
+    rows = -(-len(frames) // columns)
+    pitch = cell + GAP, size[1] + LABEL + GAP
+    canvas = Image.new("RGB", (columns * pitch[0] + GAP, rows * pitch[1] + GAP), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(LETTER)
+    for number, (frame, name) in enumerate(zip(frames, names, strict=True)):
+        left, top = GAP + number % columns * pitch[0], GAP + number // columns * pitch[1]
+        canvas.paste(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS), (left + (cell - size[0]) // 2, top))
+        while draw.textlength(name, font) > cell and len(name) > 1:
+            name = name[:-2] + "…"
+        draw.text((left + cell / 2, top + size[1] + LABEL / 2), name, "black", font, anchor="mm")
+    return np.array(canvas)

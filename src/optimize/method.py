@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import mindspore as ms
 import numpy as np
 from mindspore import ops
-from PIL import Image
 
 from src.errors import UserError
+from src.images.colors import preserve_colors
 from src.images.files import resize_short_side, resize_to, resize_width, to_image, to_network
 from src.losses import Targets
 from src.optimize.objective import PasticheLoss
@@ -142,16 +142,8 @@ class Gatys:
     def image(self, content) -> np.ndarray:
         """The pastiche so far, uint8, with the colours of the content when preserve_colors says so."""
         pastiche = to_image(self._optimizer.pastiche() if self._optimizer else self._pastiche)
-        return keep_colors(pastiche, content) if self.settings.preserve_colors else pastiche
+        return preserve_colors(pastiche, resize_to(content, pastiche.shape[:2]), self.settings.preserve_colors)
 
     def state(self) -> dict:
         """Arrays from which `optimize` goes on as if it had not stopped."""
         return {"iteration": np.array(self.iteration), **self._optimizer.state()}
-
-
-def keep_colors(pastiche, content):
-    """The brightness of a pastiche with the colours of a content, uint8 (H, W, 3) (Gatys et al. 2016b, section 5.2)."""
-    content = resize_to(content, pastiche.shape[:2])
-    brightness = Image.fromarray(pastiche).convert("YCbCr").split()[0]
-    _, blue, red = Image.fromarray(content).convert("YCbCr").split()
-    return np.array(Image.merge("YCbCr", (brightness, blue, red)).convert("RGB"))

@@ -15,7 +15,7 @@ from src.errors import UserError
 from src.files import atomic_write, check_folder
 from src.images.files import check_writable, read_image, to_network, write_image
 from src.losses import shown_terms
-from src.optimize.settings import plan_levels, read_content
+from src.optimize.settings import plan_levels
 from src.training.log import LossLog
 
 
@@ -155,23 +155,21 @@ class Outputs:
         return state
 
 
-def optimize_file(method, job, styles, initial, outputs, size=0, progress=None):
-    """Optimises the pastiche of one content and writes it.
+def optimize_content(method, content, styles, initial, outputs, progress=None):
+    """The pastiche of one content, uint8 (H, W, 3), and the files beside it.
 
     Args:
         method: `src.optimize.method.Gatys`.
-        job: `src.stylize.pictures.Job`.
+        content: uint8 (H, W, 3), see `src.optimize.settings.size_content`.
         styles: uint8 images.
         initial: uint8 image to start from, or None.
         outputs: `Outputs`.
-        size: short side of the pastiche, see `read_content`.
         progress: function of iterations done, of all of them, and of a text with the losses; or None.
 
     Raises:
-        UserError: unreadable or too small a content, or NaN in a loss.
+        UserError: a checkpoint that can't be gone on from, or NaN in a loss.
     """
     settings = method.settings
-    content = read_content(job.content, settings, size)
     state = outputs.state(content)
     done = int(state["iteration"]) if state else 0
     total = plan_levels(settings, content.shape[1])[-1].last
@@ -199,7 +197,7 @@ def optimize_file(method, job, styles, initial, outputs, size=0, progress=None):
     if log:
         log.close()
         log.curves(outputs.curves)
-    write_image(job.output, method.image(content))
+    return method.image(content)
 
 
 def _check_finite(iteration, names):

@@ -3,7 +3,7 @@
 import dataclasses
 
 from src.errors import UserError
-from src.images.files import read_image, resize_short_side, resize_width
+from src.images.files import short_side_shape, width_shape
 
 # Sixteen times smaller, the deepest layers still need two pixels to reflect.
 SMALLEST_SIDE = 32
@@ -70,27 +70,27 @@ def plan_levels(settings, width) -> list[Level]:
     return levels
 
 
-def read_content(path, settings, size=0):
-    """The content image of a file at the size of the pastiche, uint8 (H, W, 3).
+def size_content(picture, settings, size=0, where="content"):
+    """A content, `src.images.files.Picture`, at the size of the pastiche.
 
     Args:
         settings: `OptimizeConfig`, of which image_width is read.
         size: short side, pixels; 0 for image_width, or for the content's own size when that is 0, too.
+        where: its file, for the errors.
 
     Raises:
-        UserError: unreadable, or too small for the loss network.
+        UserError: too small for the loss network.
     """
-    content = read_image(path)
     if size and settings.image_width:
         raise UserError(
             "options size and image_width: found both, expected the short side or the width of the pastiche"
         )
     if size:
-        content = resize_short_side(content, size)
+        picture = picture.resized(short_side_shape(picture.pixels, size))
     elif settings.image_width:
-        content = resize_width(content, settings.image_width)
-    check_size(content, settings, path)
-    return content
+        picture = picture.resized(width_shape(picture.pixels, settings.image_width))
+    check_size(picture.pixels, settings, where)
+    return picture
 
 
 def check_size(content, settings, where="content"):

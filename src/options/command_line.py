@@ -15,7 +15,7 @@ class CommandLine:
 
     Args:
         description: first line of --help.
-        positionals: (name, nargs, help) of arguments without a name.
+        positionals: (name, nargs, help) of arguments without a name; nargs is None for one, "?" or "*".
         options: (section, `Option`) of each option.
         values: section -> name -> value where the command line gives none.
         topics: name of a page of --help -> sections on it, which the first page then leaves out.
@@ -52,7 +52,7 @@ class CommandLine:
             arguments = vars(parser.parse_intermixed_args(self._keep_positionals(argv), namespace))
         else:
             arguments = vars(parser.parse_args(argv, namespace))
-        texts = {name: arguments[name] and os.path.expanduser(arguments[name]) for name in (*names, "config_path")}
+        texts = {name: _expand_home(arguments[name]) for name in (*names, "config_path")}
         return namespace.given, texts
 
     def page(self, topic="") -> str:
@@ -77,7 +77,8 @@ class CommandLine:
 
     def _parser(self, shown, more=""):
         """An argparse parser that takes all options, and whose help shows some."""
-        places = [name if nargs is None else f"[{name}]" for name, nargs, _ in self._positionals]
+        shown_as = {None: "{}", "?": "[{}]", "*": "[{} ...]"}
+        places = [shown_as[nargs].format(name) for name, nargs, _ in self._positionals]
         usage = " ".join(("%(prog)s", *places, "[--option value ...]"))
         parser = _Parser(
             usage=usage, description=self._description, epilog=more or None, allow_abbrev=False, add_help=False
@@ -87,19 +88,25 @@ class CommandLine:
         help_text = f"the options that most people need; of a TOPIC, or {EVERYTHING}"
         parser.add_argument("-h", "--help", action=_Help, pages=self.page, help=help_text)
         parser.add_argument("--config_path", default="", help="recipe (YAML) laid over default_config.yaml")
-        groups = {}
+        groups, described = {}, {}
         for section, option in self._options:
             visible = (section, option) in shown
             if visible and section not in groups:
                 groups[section] = parser.add_argument_group("own options" if section == self._own else section)
             flags = [_flag(name) for name in option.names]
             alone = [flag for flag in flags if len(self._by_flag[flag]) == 1]
-            text = self._describe(section, option, [flag for flag in flags if flag not in alone]) if visible else None
+            shared = [flag for flag in flags if flag not in alone]
+            text = self._describe(section, option, shared if alone else []) if visible else None
             group = groups[section] if visible else parser
-            group.add_argument(*alone, **_settings(option, [(section, option)], text))
+            if alone:
+                group.add_argument(*alone, **_settings(option, [(section, option)], text))
+            elif visible:  # every name of it is another option's, too: of them, the first shown says what it is
+                for flag in flags:
+                    described.setdefault(flag, (group, text))
         for flag, sharing in self._by_flag.items():
             if len(sharing) > 1:
-                parser.add_argument(flag, **_settings(sharing[-1][1], sharing, None))
+                group, text = described.get(flag, (parser, None))
+                group.add_argument(flag, **_settings(sharing[-1][1], sharing, text))
         return parser
 
     def _describe(self, section, option, shared):
@@ -118,6 +125,12 @@ class CommandLine:
             f"{text}=true" if text in switches and not switches[text].accepts(after) else text
             for text, after in following
         ]
+
+
+def _expand_home(text):
+    if isinstance(text, list):
+        return [_expand_home(part) for part in text]
+    return text and os.path.expanduser(text)
 
 
 def _flag(name):

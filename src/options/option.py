@@ -35,6 +35,7 @@ class Limits:
         multiple: the number is a multiple of this.
         zero: what 0 means, where 0 is allowed beside the numbers within the bounds ("or 0 ...").
         aliases: other names, for command lines and recipes; with "-" before it a short one, for command lines.
+        former: what false and true mean, which an option with choices took in former versions.
         common: whether the first page of a program's --help shows it.
     """
 
@@ -47,6 +48,7 @@ class Limits:
     multiple: int = 1
     zero: str = ""
     aliases: tuple = ()
+    former: tuple = ()
     common: bool = False
 
     def allowed(self) -> str:
@@ -103,7 +105,7 @@ class Option:
     @property
     def is_switch(self) -> bool:
         """Whether the option may stand on a command line without a value."""
-        return bool in (self.kind, *typing.get_args(self.kind))
+        return bool(self.limits.former) or bool in (self.kind, *typing.get_args(self.kind))
 
     @property
     def is_list(self) -> bool:
@@ -116,8 +118,10 @@ class Option:
         Raises:
             UserError: another type, a value that is not among the choices, or a number out of range.
         """
-        value = _convert(value, self.kind, self.name)
         limits = self.limits
+        if limits.former and str(value).lower() in SWITCH:
+            value = limits.former[SWITCH[str(value).lower()]]
+        value = _convert(value, self.kind, self.name)
         if limits.choices:
             fits = any(type(value) is type(choice) and value == choice for choice in limits.choices)
         else:

@@ -4,6 +4,12 @@ from dataclasses import dataclass
 
 from src.options.option import Options, PathText, option
 
+COLORS = {"choices": ("none", "luma", "match"), "former": ("none", "luma")}
+COLORS_HELP = (
+    "keep the content's colours: luma takes over the pastiche's brightness only, match gives its colours the mean and "
+    "covariance of the content's; true is luma"
+)
+
 
 @dataclass(frozen=True)
 class RuntimeConfig(Options):
@@ -70,6 +76,11 @@ class EvalConfig(Options):
         zero="for none",
         common=True,
     )
+    shard: str = option(
+        "",
+        "which part of the contents to do: INDEX/COUNT from 0/COUNT, or rank for RANK_ID/RANK_SIZE of the environment; "
+        "empty does all",
+    )
     write_pictures: bool = option(True, "write every pastiche (false writes grid and metrics only)")
     pictures: bool | PathText = option(
         "",
@@ -87,70 +98,6 @@ class EvalConfig(Options):
     def pictures_path(self) -> str:
         """Folder of pictures to measure, empty for none."""
         return "" if isinstance(self.pictures, bool) else self.pictures
-
-
-@dataclass(frozen=True)
-class StylizeConfig(Options):
-    output: PathText = option(
-        "",
-        "picture to write, or folder when the content is a folder",
-        aliases=("output_path", "-o"),
-        common=True,
-    )
-    style: str = option(
-        "",
-        "style of an n_styles model, by the name of its image without the ending, or by its number from 0",
-        common=True,
-    )
-    styles: list[PathText] = option(
-        [],
-        "several style images (of an n_styles model names or numbers), blended by style_weights",
-        common=True,
-    )
-    style_weights: list[float] | dict[str, float] = option(
-        [],
-        "a weight for each of styles, or of an n_styles model name=weight,name=weight with the sum 1; empty for equal "
-        "weights",
-        common=True,
-    )
-    blend_steps: int = option(
-        0,
-        "blends of 2 styles in a strip of so many pictures, of 4 in a square of them, as one picture",
-        least=2,
-        most=16,
-        zero="for one blend",
-    )
-    strength: float = option(
-        1.0,
-        "0 keeps the content's own style, 1 is the style, up to 1.5 exaggerates",
-        least=0,
-        most=1.5,
-        common=True,
-    )
-    size: int = option(0, "short side of the output, pixels", least=1, zero="for the content's own size", common=True)
-    tile: int = option(
-        0,
-        "side of the tiles in which contents are stylised, pixels",
-        least=128,
-        multiple=4,
-        zero="to choose by the content's size and the free memory",
-    )
-    engine: str = option(
-        "auto",
-        "what runs the networks; auto takes the fastest that is installed and can read the checkpoint, as far as is "
-        "known (README.md)",
-        choices=("auto", "mindspore", "mindir", "onnxruntime", "openvino"),
-        common=True,
-    )
-    checkpoint: PathText = option(
-        "",
-        "checkpoint, this project's or the published one, or one of a pair of exported files; empty takes a bundled "
-        "model, the one with a table when styles are named",
-        aliases=("ckpt_path",),
-        common=True,
-    )
-    inception_ckpt: PathText = option("", "Inception-v3 for a published checkpoint; empty takes the one inside it")
-    overwrite: bool = option(False, "replace an output that exists", common=True)
 
 
 @dataclass(frozen=True)
@@ -229,7 +176,7 @@ class OptimizeConfig(Options):
     init_noise_blend: float = option(
         0.0, "part of noise in the start, 0 to 1 (Gatys et al. start from 1)", least=0, most=1
     )
-    preserve_colors: bool = option(False, "keep the content's colours, take over the brightness only")
+    preserve_colors: str = option("none", COLORS_HELP, **COLORS)
     image_width: int = option(0, "width of the pastiche, pixels", least=32, zero="for the content's own, or for --size")
     coarse_widths: list[int] = option(
         [], "widths to optimise at before, pixels, each from the result of the one before", least=32

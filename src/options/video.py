@@ -24,5 +24,5 @@ class VideoConfig(Options):
     )
     temporal: bool = option(False, "steady over time: statistics smoothed, frames blended along the optical flow")
     frames: int = option(
-        0, "frames to take from a webcam, written to --output", least=1, zero="for a window until it is closed"
+        0, "frames to take from a webcam, written to the output", least=1, zero="for a window until it is closed"
     )

@@ -26,12 +26,16 @@ MULTIPLE = 4
 SMALLEST_SIDE = 16
 
 
-def prepare_style(style):
-    """The uint8 (H, W, 3) style image as it is embedded: short side `STYLE_SIDE`, the middle of very long ones."""
+def prepare_style(style, scale=1.0):
+    """The uint8 (H, W, 3) style image as it is embedded, the middle of very long ones.
+
+    Args:
+        scale: of the size at which it is embedded; 1 makes the short side `STYLE_SIDE`.
+    """
     height, width = style.shape[:2]
     longest = STYLE_ASPECT * min(height, width)
     top, left = max(0, (height - longest) // 2), max(0, (width - longest) // 2)
-    return resize_short_side(style[top : top + longest, left : left + longest], STYLE_SIDE)
+    return resize_short_side(style[top : top + longest, left : left + longest], round(STYLE_SIDE * scale))
 
 
 def cover(image, size):
@@ -114,12 +118,14 @@ class Stylizer:
             setup(runtime)
         return cls(open_networks(engine, checkpoint, inception_ckpt, loss, runtime), tile)
 
-    def embed(self, style) -> np.ndarray:
+    def embed(self, style, scale=1.0) -> np.ndarray:
         """The style embedding, (embedding_dim,) float32.
 
         Args:
             style: uint8 (H, W, 3) RGB image of any size; of a model with a table of styles a name, a number, or a dict
                 of these to weights with the sum 1.
+            scale: of the size at which a style image is embedded, which makes strokes about as much larger; exported
+                predictors for one size, and tables, have only 1.
 
         Raises:
             UserError: a style that the table lacks, or an image for one; weights with another sum.
@@ -132,7 +138,7 @@ class Stylizer:
             raise UserError(f"style {style!r}: the model has no styles by name, it embeds images")
         _check_image(style)
         size = self.networks.style_size
-        return self.networks.embed(to_network(cover(style, size) if size else prepare_style(style)))[0]
+        return self.networks.embed(to_network(cover(style, size) if size else prepare_style(style, scale)))[0]
 
     def blend(self, embeddings, weights) -> np.ndarray:
         """Weighted mean (embedding_dim,) of style embeddings (Ghiasi et al. 2017, section 3.4).

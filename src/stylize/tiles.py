@@ -45,6 +45,7 @@ class Limits:
 LIMITS = {
     "mindspore": Limits(2_200_000, 1_100, 768),
     "mindir": Limits(2_200_000, 1_100, 768),
+    "mindspore_lite": Limits(2_200_000, 1_100, 768),  # not measured: those of mindir
     "onnxruntime": Limits(12_500_000, 700, 1536),
     "openvino": Limits(12_500_000, 700, 1536),
 }

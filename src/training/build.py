@@ -24,7 +24,7 @@ from src.weights.loss_network import create_loss_network, create_statistics_netw
 from src.weights.native import load_into, to_arrays
 
 logger = logging.getLogger("style_transfer")
-STATISTICS_IMAGES = 800
+STATISTICS_IMAGES, STATISTICS_BATCHES = 800, 50  # at least so many style crops, and batches drawn at a time
 
 
 def starting_checkpoint(train) -> str:
@@ -201,8 +201,9 @@ def standardise_statistics(predictor, images, image_size):
     rows, step = [], 0
     wanted = min(STATISTICS_IMAGES, max(images.style_count, 2))
     while sum(map(len, rows)) < wanted:
-        rows += [predictor.own_statistics(style).asnumpy() for _, style in images.batches(step, step + 50)]
-        step += 50
+        batches = images.batches(step, step + STATISTICS_BATCHES)
+        rows += [predictor.own_statistics(style).asnumpy() for _, style in batches]
+        step += STATISTICS_BATCHES
     statistics = np.concatenate(rows)
     predictor.standardise_over(statistics)
     logger.info("statistics of %d style crops of %d px standardise the predictor", len(statistics), image_size)

@@ -6,7 +6,7 @@ from src.engines.choice import bundled_styles
 from src.engines.fastest import Work
 from src.errors import UserError
 from src.images.files import read_image
-from src.stylize.pictures import named_styles, names_styles, style_files
+from src.stylize.chosen import named_styles, names_styles, style_files
 from src.stylize.stylizer import Stylizer
 from src.video.packages import import_av
 from src.video.pipeline import stylize_video

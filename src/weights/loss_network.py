@@ -35,7 +35,8 @@ def find_loss_weights(loss, search_dir=""):
     raise UserError(
         f"no weights for loss network {loss.loss_network}: looked for {' or '.join(names)} in "
         f"{search_dir or 'no folder'}; name the file with --loss_network_ckpt "
-        "(scripts/convert_weights.py converts torchvision's and MatConvNet's)"
+        "(scripts/download_weights.py fetches torchvision's, scripts/convert_weights.py converts torchvision's and "
+        "MatConvNet's)"
     )
 
 

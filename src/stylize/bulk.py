@@ -1,0 +1,103 @@
+"""Very many pictures, by several workers: what one of them does with a batch, and what is noted of failures.
+
+Nothing here knows how the workers are started; scripts/bulk.py does that with Ray Data.
+"""
+
+import csv
+import dataclasses
+from pathlib import Path
+
+from src.engines.choice import bundled_styles
+from src.files import TEMPORARY_PREFIX, atomic_write
+from src.stylize.chosen import check_choice, choose_images, choose_names, embed_rows, names_styles
+from src.stylize.jobs import Job, run_jobs
+from src.stylize.painting import Look, Painter
+from src.stylize.stylizer import Stylizer
+
+FAILURES = "failures.csv"
+
+
+def to_row(job) -> dict:
+    """A `Job` as a row of a table."""
+    return {"content": str(job.content), "output": str(job.output)}
+
+
+def prepare_choice(style, settings):
+    """The `Choice` of style images, read here so that workers need not find the files; None for names of a table.
+
+    Args:
+        style: the style image, or None.
+        settings: `src.sections.StylizeConfig`.
+
+    Raises:
+        UserError: see `src.stylize.chosen.choose_images`.
+    """
+    if names_styles(style, settings):
+        return None
+    choice = choose_images(style, settings)
+    check_choice(choice, settings)
+    return choice
+
+
+class Worker:
+    """Stylises batches with one `Stylizer`, opened once.
+
+    Args:
+        settings: `src.sections.StylizeConfig`.
+        runtime: `src.sections.RuntimeConfig`.
+        choice: from `prepare_choice`.
+    """
+
+    def __init__(self, settings, runtime, choice):
+        checkpoint = settings.checkpoint or (bundled_styles(settings.engine) if choice is None else "")
+        stylizer = Stylizer.open(
+            checkpoint, settings.engine, inception_ckpt=settings.inception_ckpt, runtime=runtime, tile=settings.tile
+        )
+        if choice is None:
+            choice = choose_names(stylizer.styles, None, settings)
+        look = Look(settings.strength, settings.strength_by, size=settings.size)
+        self._make = Painter(stylizer, embed_rows(stylizer, choice, settings), look)
+
+    def __call__(self, batch) -> dict:
+        """Stylises the rows of `to_row`, as {name: list}; the same with an `error` each, empty where all went well.
+
+        A picture that is there is left alone: a batch that a killed worker had begun comes a second time.
+        """
+        contents, outputs = (list(map(str, batch[name])) for name in ("content", "output"))
+        jobs = [Job(Path(content), Path(output)) for content, output in zip(contents, outputs, strict=True)]
+        missing = [job for job in jobs if not job.output.exists()]
+        errors = {str(job.output): str(error) for job, error in run_jobs(missing, self._make, metadata=False) if error}
+        return {"content": contents, "output": outputs, "error": [errors.get(output, "") for output in outputs]}
+
+
+def remove_outputs(jobs):
+    """Removes the pictures of jobs, for --overwrite: a worker takes one that is there for its own."""
+    for job in jobs:
+        Path(job.output).unlink(missing_ok=True)
+
+
+def remove_leftovers(folder):
+    """Removes the unfinished files that killed workers left in a folder and those below."""
+    for path in Path(folder).rglob(f"{TEMPORARY_PREFIX}*"):
+        path.unlink(missing_ok=True)
+
+
+def write_failures(folder, failures) -> Path | None:
+    """Writes the table of failures, {content: error}; without any, one of an earlier run is removed."""
+    path = Path(folder) / FAILURES
+    if not failures:
+        path.unlink(missing_ok=True)
+        return None
+    with atomic_write(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["content", "error"])
+        table.writerows(sorted(failures.items()))
+    return path
+
+
+def with_absolute_paths(settings):
+    """The options with absolute paths, as a worker with another working folder needs them."""
+    paths = {
+        name: str(Path(getattr(settings, name)).expanduser().absolute()) for name in ("checkpoint", "inception_ckpt")
+    }
+    return dataclasses.replace(settings, **{name: path for name, path in paths.items() if getattr(settings, name)})

@@ -1,0 +1,3 @@
+// See model.h.
+#pragma once
+#include "include/api/model.h"
