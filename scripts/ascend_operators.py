@@ -3,7 +3,7 @@
 python scripts/ascend_operators.py [configs/n_styles.yaml ...] [model.mindir ...] [pair_transfer.onnx ...]
 
 Without arguments: every recipe of configs/ and the bundled ONNX files. Minutes a recipe, as each step is compiled.
-Writes the operators of each recipe to src/ascend/found.yaml when all recipes are asked for, which the tests check.
+Puts the operators of the project's own recipes into src/ascend/found.yaml, which the tests check.
 """
 
 import argparse
@@ -50,8 +50,7 @@ def main(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("files", nargs="*", type=Path, help="recipes, MindIR files, ONNX files")
     files = parser.parse_args(argv).files
-    everything = not files
-    if everything:
+    if not files:
         files = [*sorted((ROOT / "configs").glob("*.yaml")), *sorted((ROOT / "pretrained_model").glob("*.onnx"))]
     for path in files:
         if not path.is_file():
@@ -74,11 +73,14 @@ def main(argv):
             missing += [f"{path.name}: {name}" for name in unlisted]
             continue
         primitives = primitives_of(path)
-        found[path.name] = {name: list(types) for name, types in primitives.items()}
+        if path.resolve().parent == ROOT / "configs":
+            found[path.name] = {name: list(types) for name, types in primitives.items()}
         missing += [f"{path.name}: {one.name}: {one.missing}" for one in report(path.name, check(primitives, plugins))]
-    if everything:
+    if found:
+        known = yaml.safe_load(FOUND.read_text(encoding="utf-8")) if FOUND.is_file() else {}
+        kept = {name: operators for name, operators in known.items() if (ROOT / "configs" / name).is_file()}
         head = "# Written by scripts/ascend_operators.py: operators of each recipe's training step in float16.\n"
-        FOUND.write_text(head + yaml.safe_dump(found, default_flow_style=None, width=120), encoding="utf-8")
+        FOUND.write_text(head + yaml.safe_dump(kept | found, default_flow_style=None, width=120), encoding="utf-8")
     for line in missing:
         print(f"missing: {line}", file=sys.stderr)
     return 1 if missing else 0

@@ -76,6 +76,6 @@ def test_an_onnx_operator_that_is_not_listed_is_named(tmp_path):
 @pytest.mark.parametrize("recipe", FOUND)
 def test_in_float16_statistics_and_gram_matrices_stay_in_float32(recipe):
     found = FOUND[recipe]
-    assert found["Conv2D"] == ["float16"]
+    assert "float16" in found["Conv2D"]
     for name in ("BatchNorm", "BatchMatMul", "ReduceMean", "Adam"):
         assert set(found.get(name, [])) <= {"float"}, name

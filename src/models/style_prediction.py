@@ -23,6 +23,7 @@ def channel_statistics(features):
     """Mean and standard deviation of each channel: tuple of (N, C, h, w) to (N, 2 * sum of C)."""
     values = ()
     for feature in features:
+        feature = feature.astype(ms.float32)  # sums over space, and the small term below, are beyond half precision
         mean = feature.mean((2, 3), keep_dims=True)
         # the small term keeps the square root's gradient finite where a channel is constant
         deviation = ops.sqrt(ops.square(feature - mean).mean((2, 3)) + 1e-6)
