@@ -15,11 +15,11 @@ from src.video import command, pipeline, webcam
 from src.video.measure import Steadiness, flicker, optical_flow, warping_error
 from src.video.packages import is_video
 from src.video.pipeline import Styles, stylize_video
-from src.video.source import Frame, at_rate, probe
+from src.video.source import Frame, at_rate, probe, read_frames
 from src.video.temporal import Steady, blend_along, is_cut
 from stylize import main
 from tests.conftest import make_image
-from tests.video_checks import STYLE, check_kept, frames, kill_after_a_segment, same_frames
+from tests.video_checks import STYLE, check_kept, frames, kill_after_a_segment, same_frames, tracks
 from tests.video_checks import command as stylize_command
 
 av = pytest.importorskip("av", reason="needs requirements-video.txt")
@@ -148,6 +148,34 @@ def test_frames_at_a_constant_rate_are_those_shown_then():
     ]
     found = [(f.pts, int(f.image[0, 0, 0])) for f in at_rate(given, Fraction(1, 10), Fraction(5), 0.0)]
     assert found == [(0, 0), (1, 0), (2, 1), (3, 2), (4, 2)]
+
+
+def test_a_constant_rate_keeps_the_clock_of_the_source():
+    given = [Frame(pts, 5, np.full((1, 1, 3), pts), None) for pts in (15, 20)]  # the video begins after its sound
+    found = [(f.pts, int(f.image[0, 0, 0])) for f in at_rate(given, Fraction(1, 10), Fraction(4), 1.5)]
+    assert found == [(6, 15), (7, 15), (8, 20), (9, 20)]
+
+
+def test_a_part_at_a_constant_rate_begins_at_zero(clip, stylizer, embedding, tmp_path, monkeypatch):
+    seconds = []
+    monkeypatch.setattr(Styles, "at", lambda self, second, content: seconds.append(second) or embedding)
+    output = tmp_path / "out.mp4"
+    (times, _), _ = stylised(stylizer, embedding, clip, output, fps=5.0, start=1.0, duration=1.0)
+    assert times == list(np.round(np.arange(5) * 0.2, 4))
+    np.testing.assert_allclose(seconds, times, atol=1e-6)
+    sounds = [track for key, track in tracks(output)[0].items() if key[0] == "audio"]
+    assert all(-0.05 < sound[0][0] and 0.9 < sound[-1][0] < 1.05 for *_, sound in sounds)
+
+
+def test_a_part_has_the_frames_that_are_shown_in_it(clip):
+    source = probe(clip)
+    unit = float(source.time_base)
+    part = list(read_frames(source, start=1.1, duration=0.5))
+    every = list(read_frames(source))
+    shown = [f for f in every if f.pts * unit < 1.6 and (f.pts + f.duration) * unit > 1.1]
+    assert [frame.image.tobytes() for frame in part] == [frame.image.tobytes() for frame in shown]
+    assert part[0].pts * unit == pytest.approx(1.1) and shown[0].pts * unit == pytest.approx(1.08)
+    assert (part[-1].pts + part[-1].duration) * unit == pytest.approx(1.6)
 
 
 def test_styles_change_evenly_between_their_seconds(stylizer):

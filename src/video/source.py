@@ -115,6 +115,8 @@ def matrix(colours, height) -> int:
 def read_frames(source, start=0.0, duration=0.0):
     """Yields every frame of a part of a video, in the order of their times.
 
+    The frame that is shown when the part begins belongs to it from there on, and the last one ends with the part.
+
     Args:
         source: from `probe`.
         start: seconds from the beginning of the video.
@@ -124,9 +126,17 @@ def read_frames(source, start=0.0, duration=0.0):
         UserError: the file gets unreadable in between.
     """
     av = import_av()
-    low = source.start + start
-    high = low + duration if duration else float("inf")
+    low = round((source.start + start) / source.time_base) if start else None
+    high = round((source.start + start + duration) / source.time_base) if duration else None
     waiting = None
+
+    def part(end):
+        pts, decoded, _ = waiting
+        begin = pts if low is None else max(pts, low)
+        end = end if high is None else min(end, high)
+        if end > begin:
+            yield _frame(source, begin, end - begin, decoded)
+
     try:
         with av.open(str(source.path)) as container:
             stream = container.streams.video[0]
@@ -138,15 +148,12 @@ def read_frames(source, start=0.0, duration=0.0):
                 else:
                     pts = waiting[0] + waiting[2] if waiting else 0
                 if waiting:
-                    yield _frame(source, waiting[0], max(1, pts - waiting[0]), waiting[1])
-                    waiting = None
-                time = float(pts * source.time_base)
-                if time >= high - 1e-9:
+                    yield from part(max(waiting[0] + 1, pts))
+                waiting = (pts, decoded, step)
+                if high is not None and pts >= high:
                     return
-                if time >= low - 1e-9:
-                    waiting = (pts, decoded, step)
             if waiting:
-                yield _frame(source, waiting[0], waiting[2], waiting[1])
+                yield from part(waiting[0] + waiting[2])
     except OSError as error:
         raise UserError(f"{source.path}: can't be read any further ({error})") from None
 
@@ -178,12 +185,13 @@ def at_rate(frames, time_base, rate, start):
     Args:
         frames: from `read_frames`.
         time_base: of their `pts`.
-        rate: frames a second, a Fraction; the results' `pts` count in units of 1 / rate.
-        start: time of the first moment, seconds.
+        rate: frames a second, a Fraction; the results' `pts` count in units of 1 / rate, on the source's clock too.
+        start: time of the first moment, seconds; `pts` of the first result is the nearest to it.
     """
+    first = round(start * rate)
     number = 0
     for frame in frames:
         end = float((frame.pts + frame.duration) * time_base) - start
         while number / rate < end - 1e-9:
-            yield Frame(number, 1, frame.image, frame.alpha)
+            yield Frame(first + number, 1, frame.image, frame.alpha)
             number += 1
