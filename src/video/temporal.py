@@ -23,18 +23,20 @@ class Plain:
     """
 
     def __init__(self, stylizer):
-        self.stylizer = stylizer
+        self.stylizer, self.pastiche = stylizer, None
 
     def paint(self, content, embedding) -> np.ndarray:
-        """The pastiche, uint8 (H, W, 3), of the next frame."""
-        return self.stylizer.stylize(content, embedding)
+        """The pastiche, uint8 (H, W, 3), of the next frame; `pastiche` keeps it."""
+        self.pastiche = self.stylizer.stylize(content, embedding)
+        return self.pastiche
 
     def state(self) -> dict:
         """What the next frame depends on, {name: array}: saved with each segment, so that a stopped run goes on."""
-        return {}
+        return {} if self.pastiche is None else {"pastiche": self.pastiche}
 
     def restore(self, state):
         """Goes on from a `state`."""
+        self.pastiche = state.get("pastiche")
 
     def report(self) -> str:
         """Figures to print at the end."""
