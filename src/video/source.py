@@ -24,9 +24,10 @@ class Source:
         rate: mean frames a second.
         frames: how many there are, by the container or from the duration; 0 where neither says.
         start: time of the container's first moment, seconds; the other times of the file count from 0 as well.
+        shape: (height, width) of its first frame, upright.
         sample_aspect_ratio: width by height of a pixel, of the upright picture.
         bits: of a colour channel.
-        alpha: whether frames are transparent somewhere.
+        alpha: whether frames have transparency; of a GIF, whether the first one is transparent somewhere.
         colours: (colorspace, primaries, transfer, range) as FFmpeg numbers them.
         notes: what gets lost in reading, a line each.
     """
@@ -36,6 +37,7 @@ class Source:
     rate: Fraction
     frames: int
     start: float
+    shape: tuple
     sample_aspect_ratio: Fraction
     bits: int
     alpha: bool
@@ -52,12 +54,14 @@ class Frame:
         duration: until the next one, in the same units.
         image: uint8 (H, W, 3) RGB.
         alpha: uint8 (H, W), or None.
+        repeated: whether it is the frame before once more, shown longer.
     """
 
     pts: int
     duration: int
     image: np.ndarray
     alpha: np.ndarray | None
+    repeated: bool = False
 
 
 def probe(path) -> Source:
@@ -83,11 +87,13 @@ def probe(path) -> Source:
             seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
             bits = max(component.bits for component in components)
             alpha = any(component.is_alpha for component in components) or "pal8" in first.format.name
+            if alpha and context.name == "gif":  # its decoder gives all of them an alpha
+                alpha = first.to_ndarray(format="rgba")[..., 3].min() < 255
             ratio = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
             notes = []
             if bits > 8:
                 notes.append(f"frames of {bits} bits a channel are stylised with 8")
-            if stream.metadata.get("alpha_mode") == "1" and not alpha:
+            if {key.lower(): value for key, value in stream.metadata.items()}.get("alpha_mode") == "1" and not alpha:
                 notes.append("transparency in a second picture (WebM's alpha) is not read")
             if context.color_trc in HDR_TRANSFERS:
                 notes.append(f"HDR ({HDR_TRANSFERS[context.color_trc]}) is stylised as if it were standard range")
@@ -97,6 +103,7 @@ def probe(path) -> Source:
                 rate=Fraction(rate),
                 frames=stream.frames or round(seconds * rate),
                 start=float((stream.start_time or 0) * stream.time_base),
+                shape=(first.width, first.height) if first.rotation % 180 else (first.height, first.width),
                 sample_aspect_ratio=1 / ratio if first.rotation % 180 else ratio,
                 bits=bits,
                 alpha=alpha,
@@ -191,7 +198,7 @@ def at_rate(frames, time_base, rate, start):
     first = round(start * rate)
     number = 0
     for frame in frames:
-        end = float((frame.pts + frame.duration) * time_base) - start
+        end, repeated = float((frame.pts + frame.duration) * time_base) - start, False
         while number / rate < end - 1e-9:
-            yield Frame(first + number, 1, frame.image, frame.alpha)
-            number += 1
+            yield Frame(first + number, 1, frame.image, frame.alpha, repeated)
+            number, repeated = number + 1, True
