@@ -362,11 +362,11 @@ def test_flow_and_warping_error():
     assert warping_error(previous, current, flow, valid) < 0.1 * warping_error(previous, current, 0 * flow, valid)
 
 
-def test_flicker_is_what_the_pastiche_changes_more_than_the_content():
+def test_flicker_is_what_the_pastiche_changes_more_or_less_than_the_content():
     content = make_image(64, 64)
     brighter = np.clip(content.astype(int) + 10, 0, 255).astype(np.uint8)
     assert flicker((content, brighter), (content, brighter)) == 0
-    assert flicker((content, brighter), (content, content)) == 0
+    assert flicker((content, brighter), (content, content)) == pytest.approx(10 / 255, rel=0.1)
     assert flicker((content, content), (content, brighter)) == pytest.approx(10 / 255, rel=0.1)
 
 
@@ -374,9 +374,18 @@ def test_a_blend_follows_the_flow_and_leaves_what_does_not_fit():
     contents = moved()
     flow, valid = optical_flow(*contents)
     previous, current = np.full_like(contents[0], 200), np.full_like(contents[0], 100)
-    assert np.median(blend_along(flow, valid, contents, (previous, current))) > 160
+    assert np.median(blend_along(flow, valid, contents, (previous, current))) > 130
     apart = (contents[0], 255 - contents[1])
     np.testing.assert_allclose(blend_along(flow, valid, apart, (previous, current)), 100, atol=25)
+
+
+def test_moving_strokes_stay_sharp():
+    strokes = np.random.default_rng(0).integers(0, 256, (80, 100, 3), np.uint8)
+    flow, valid = np.full((80, 100, 2), (3.5, 0), np.float32), np.ones((80, 100), bool)
+    plain, former = np.full_like(strokes, 128), strokes
+    for _ in range(6):  # a half pixel blurs the most
+        former = blend_along(flow, valid, (plain, plain), (former, strokes))
+    assert former.std() > 0.6 * strokes.std()  # 0.39 where 0.75 is kept of what was moved linearly
 
 
 class Flickering:
