@@ -174,7 +174,8 @@ def test_strength_of_a_model_with_a_table_mixes_pixels(clip, tmp_path):
         ("libx265", ".mov", "hevc", "hvc1"),
     ],
 )
-def test_other_encoders(clip, stylizer, embedding, tmp_path, codec, ending, name, tag):
+def test_other_encoders(clip, stylizer, embedding, tmp_path, monkeypatch, codec, ending, name, tag):
+    monkeypatch.setattr(stylizer, "stylize", lambda content, *_: content)  # the encoder is what is tested
     output = tmp_path / f"out{ending}"
     (times, _), _ = stylised(stylizer, embedding, clip, output, duration=0.2, codec=codec)
     assert len(times) == 5
