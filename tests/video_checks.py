@@ -66,14 +66,14 @@ def kill_after_a_segment(arguments, output):
     folder = output.with_name(f".{output.name}.segments")
     try:
         until = time.monotonic() + 300
-        while not list(folder.glob("*.npz")):
+        while not list(folder.glob("[0-9]*.npz")):
             assert process.poll() is None and time.monotonic() < until, "ended before its first segment"
             time.sleep(0.02)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert not output.exists()
-    return len(list(folder.glob("*.npz")))
+    return len(list(folder.glob("[0-9]*.npz")))
 
 
 def same_frames(one, other) -> bool:

@@ -115,6 +115,13 @@ def model_files(engine, checkpoint) -> list[Path]:
     return [Path(find_checkpoint(checkpoint))]
 
 
+def read_files(engine, checkpoint) -> list[Path]:
+    """All files that an engine reads for a checkpoint: `model_files`, and the graph for tiles where there is one."""
+    if engine in ENGINES:
+        return find_parts(checkpoint, ENGINES[engine].suffix)
+    return model_files(engine, checkpoint)
+
+
 def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss=None, runtime=None):
     """The networks of a checkpoint or of exported files, in the engine of that name.
 

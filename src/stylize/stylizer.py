@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from src.config import defaults
-from src.engines.choice import choose_engine, open_networks, package
+from src.engines.choice import choose_engine, open_networks, package, read_files
 from src.errors import UserError
 from src.images.files import resize_short_side, resize_to, to_image, to_network
 from src.images.padding import pad_image
@@ -57,6 +57,7 @@ class Stylizer:
     Attributes:
         embedding_dim: numbers in an embedding.
         styles: names of the styles that a model with a table has; empty where images are embedded.
+        files: those that the networks were read from, by `Stylizer.open`; empty where that is not known.
 
     Raises:
         UserError: a side that makes no tile, or tiles from an engine that can't.
@@ -64,7 +65,8 @@ class Stylizer:
 
     def __init__(self, networks="", tile=0):
         StylizeConfig.schema()["tile"].accept(tile)
-        self.networks = Stylizer.open(networks).networks if isinstance(networks, str | Path) else networks
+        opened = Stylizer.open(networks) if isinstance(networks, str | Path) else None
+        self.networks, self.files = (opened.networks, opened.files) if opened else (networks, [])
         self.embedding_dim, self.tile = self.networks.embedding_dim, tile
         self.styles = self.networks.styles
         if tile and not self.networks.can_tile:
@@ -116,7 +118,9 @@ class Stylizer:
             from src.runtime import setup
 
             setup(runtime)
-        return cls(open_networks(engine, checkpoint, inception_ckpt, loss, runtime), tile)
+        made = cls(open_networks(engine, checkpoint, inception_ckpt, loss, runtime), tile)
+        made.files = [*read_files(engine, checkpoint), *filter(None, [inception_ckpt])]
+        return made
 
     def embed(self, style, scale=1.0) -> np.ndarray:
         """The style embedding, (embedding_dim,) float32.

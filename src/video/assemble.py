@@ -1,29 +1,54 @@
 """From segments to the finished video: frames get their own times, everything else is copied from the source."""
 
 import heapq
+import html
+import itertools
+import re
 from fractions import Fraction
 
+import numpy as np
 from PIL import Image
 
-from src.files import atomic_write
-from src.video.encoder import container_of, holds
+from src.errors import UserError
+from src.files import atomic_write, temporary_folder
+from src.video.encoder import SegmentEncoder, container_of, holds
 from src.video.packages import import_av
+
+# of a subtitle: <i>, </font>, {\\b1}
+TAGS = re.compile(rb"</?[A-Za-z][^<>]*>|\{\\[^{}]*\}")
+
+
+def _untagged(data):
+    return TAGS.sub(b"", bytes(data))
+
+
+def _read_ass(data):
+    return _untagged(data.split(b",", 8)[-1]).replace(b"\\N", b"\n").replace(b"\\n", b"\n").replace(b"\\h", b" ")
+
+
+def _read_webvtt(data):
+    return html.unescape(_untagged(data).decode(errors="replace")).encode()
+
 
 # the text in a subtitle's packet, by the codec: mov_text has its length before it, ASS eight fields
 READ_TEXT = {
     "mov_text": lambda data: data[2 : 2 + int.from_bytes(data[:2], "big")],
-    "subrip": bytes,
+    "subrip": _untagged,
     "text": bytes,
-    "webvtt": bytes,
-    "ass": lambda data: data.split(b",", 8)[-1].replace(b"\\N", b"\n"),
+    "webvtt": _read_webvtt,
+    "ass": _read_ass,
 }
 # by the container: codec of its subtitles, and the packet for a text
 WRITE_TEXT = {
     "mp4": ("mov_text", lambda text: len(text).to_bytes(2, "big") + text if text else b""),
     "mov": ("mov_text", lambda text: len(text).to_bytes(2, "big") + text if text else b""),
     "matroska": ("subrip", bytes),
-    "webm": ("webvtt", bytes),
+    "webm": ("webvtt", lambda text: html.escape(text.decode(errors="replace"), quote=False).encode()),
 }
+# by the number of channels: what libopus takes, which knows no channels at the sides
+OPUS_LAYOUTS = {3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+# packets of the source that are tried before the first frame is stylised
+TRIED = 100
 
 
 def assemble(source, segments, encoding, output, time_base, start=0.0, duration=0.0) -> list[str]:
@@ -47,7 +72,61 @@ def assemble(source, segments, encoding, output, time_base, start=0.0, duration=
         if encoding.codec == "gif":
             _write_gif(segments, temporary, time_base)
             return []
-        return _write(source, segments, temporary, container_of(output), time_base, start, duration)
+        return _write(source, segments, encoding, temporary, container_of(output), time_base, start, duration)
+
+
+def rehearse(source, encoding, output, time_base, shape):
+    """Makes the output of one black frame in a temporary folder, so that what can't be written is told before hours.
+
+    Args:
+        source: as for `assemble`; None for frames alone.
+        encoding, output, time_base: as for `assemble`.
+        shape: (height, width) of the frames.
+
+    Raises:
+        UserError: the encoder or the container refuses what it is given; names the options.
+    """
+    errors = (import_av().FFmpegError, ValueError, OverflowError)
+    with temporary_folder() as folder:
+        black = _OneFrame(folder / "frame.mkv")
+        try:
+            encoder = SegmentEncoder(black.path, encoding)
+            encoder.add(np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8) if source and source.alpha else None)
+            encoder.close()
+        except errors as error:
+            raise UserError(
+                f"option codec: {encoding.codec} can't encode {shape[1]} x {shape[0]} pixels at "
+                f"{float(encoding.rate):g} frames a second with {encoding.options or 'no options'} ({error}); use "
+                "another --codec, --preset, --crf, --fps or --size"
+            ) from None
+        if encoding.codec == "gif":
+            return
+        try:
+            path, container = folder / f"output{output.suffix}", container_of(output)
+            if source:
+                _write(source, black, encoding, path, container, time_base, tried=TRIED)
+            else:
+                _write_alone(black, encoding, path, container, time_base)
+        except errors as error:
+            raise UserError(
+                f"{output}: FFmpeg can't write {encoding.codec} and the source's sound and subtitles into it "
+                f"({error}); use another --codec, or .mkv"
+            ) from None
+
+
+class _OneFrame:
+    """Stands for `src.video.segments.Segments` in `rehearse`."""
+
+    done = 1
+
+    def __init__(self, path):
+        self.path = path
+
+    def video(self, number):
+        return self.path
+
+    def times(self, number):
+        return [(0, 1)]
 
 
 def write_frames(segments, encoding, output, time_base):
@@ -55,26 +134,38 @@ def write_frames(segments, encoding, output, time_base):
     with atomic_write(output) as temporary:
         if encoding.codec == "gif":
             _write_gif(segments, temporary, time_base)
-            return
-        with import_av().open(str(temporary), "w", format=container_of(output)) as made:
-            for _, packet in _video_packets(segments, _video_track(made, segments, time_base), time_base, 0.0):
-                made.mux(packet)
+        else:
+            _write_alone(segments, encoding, temporary, container_of(output), time_base)
 
 
-def _video_track(made, segments, time_base):
+def _write_alone(segments, encoding, path, container, time_base):
+    with import_av().open(str(path), "w", format=container) as made:
+        track = _video_track(made, segments, encoding, container, time_base)
+        for _, packet in _video_packets(segments, track, time_base, 0.0):
+            made.mux(packet)
+
+
+def _video_track(made, segments, encoding, container, time_base):
     with import_av().open(str(segments.video(0))) as first:
-        track = made.add_stream_from_template(first.streams.video[0])
+        given = first.streams.video[0]
+        # some encoders (SVT-AV1) give a header that a decoder's context would not carry
+        track = made.add_stream_from_template(given, opaque=True)
+        if container in ("mp4", "mov") and given.codec_context.codec.canonical_name == "hevc":
+            track.codec_context.codec_tag = "hvc1"  # Apple's players read no other
+        if container in ("webm", "matroska") and encoding.pix_fmt == "yuva420p":
+            track.metadata["alpha_mode"] = "1"
     track.time_base = time_base
     return track
 
 
-def _write(source, segments, path, container, time_base, start, duration):
+def _write(source, segments, encoding, path, container, time_base, start=0.0, duration=0.0, tried=None):
+    """See `assemble`. `tried` limits the packets that are taken from the source."""
     av = import_av()
     notes = []
     with av.open(str(source.path)) as given, av.open(str(path), "w", format=container) as made:
         made.metadata.update(given.metadata)
         offset = source.start + start if start else 0.0
-        video = _video_track(made, segments, time_base)
+        video = _video_track(made, segments, encoding, container, time_base)
         video.metadata.update({k: v for k, v in given.streams.video[0].metadata.items() if k in ("language", "title")})
         copied, encoded = _other_streams(given, made, container, notes)
         _copy_chapters(given, made, offset, duration)
@@ -82,7 +173,7 @@ def _write(source, segments, path, container, time_base, start, duration):
         low = source.start + start if start else float("-inf")  # sound may begin before the first frame
         high = source.start + start + duration if duration else float("inf")
         if copied or encoded:
-            sequences.append(_source_packets(given, copied, encoded, offset, low, high))
+            sequences.append(_source_packets(given, copied, encoded, offset, low, high, tried))
         for _, packet in heapq.merge(*sequences, key=lambda entry: entry[0]):
             made.mux(packet)
         for track, _ in encoded.values():
@@ -109,12 +200,13 @@ def _other_streams(given, made, container, notes):
             rate = 48000 if made.default_audio_codec in ("opus", "libopus") else stream.codec_context.sample_rate
             codec = {"opus": "libopus", "vorbis": "libvorbis"}.get(made.default_audio_codec, made.default_audio_codec)
             track = made.add_stream(codec, rate=rate)
-            track.codec_context.layout = stream.codec_context.layout
+            layout = stream.codec_context.layout.name
+            if codec == "libopus":
+                layout = OPUS_LAYOUTS.get(stream.codec_context.layout.nb_channels, layout)
+            track.codec_context.layout = layout
             form = track.codec_context.codec.audio_formats[0].name
             track.codec_context.format = form
-            resampler = av.AudioResampler(
-                form, stream.codec_context.layout, rate, frame_size=960 if rate == 48000 else None
-            )
+            resampler = av.AudioResampler(form, layout, rate, frame_size=960 if rate == 48000 else None)
             encoded[stream.index] = (track, resampler)
             notes.append(f"sound track {stream.index}: {name} can't be in {container}, encoded as {codec}")
         else:
@@ -156,12 +248,10 @@ def _video_packets(segments, track, time_base, offset):
     """Yields (seconds, packet) of all segments, each packet with the time of its frame."""
     av = import_av()
     for number in range(segments.done):
-        times = iter(segments.times(number))
+        times = segments.times(number)
         with av.open(str(segments.video(number))) as container:
-            for packet in container.demux(container.streams.video[0]):
-                if packet.size == 0:
-                    continue
-                pts, length = next(times)
+            packets = (packet for packet in container.demux(video=0) if packet.size)
+            for packet, (pts, length) in zip(packets, times, strict=True):
                 pts -= round(offset / time_base)
                 packet.stream, packet.time_base = track, time_base
                 packet.pts = packet.dts = pts
@@ -169,10 +259,10 @@ def _video_packets(segments, track, time_base, offset):
                 yield float(pts * time_base), packet
 
 
-def _source_packets(given, copied, encoded, offset, low, high):
+def _source_packets(given, copied, encoded, offset, low, high, tried):
     """Yields (seconds, packet) of the tracks that are taken from the source."""
     chosen = [given.streams[index] for index in (*copied, *encoded)]
-    for packet in given.demux(chosen):
+    for packet in itertools.islice(given.demux(chosen), tried):
         if packet.dts is None:
             continue
         seconds = float(packet.dts * packet.time_base)

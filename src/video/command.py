@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from src.config import refuse_options
 from src.engines.choice import bundled_styles
 from src.engines.fastest import Work
 from src.errors import UserError
@@ -9,10 +10,12 @@ from src.images.files import read_image
 from src.stylize.chosen import named_styles, names_styles, style_files
 from src.stylize.stylizer import Stylizer
 from src.video.packages import import_av
-from src.video.pipeline import stylize_video
+from src.video.pipeline import in_pixels, stylize_video
 from src.video.source import probe
 from src.video.temporal import Plain, Steady
 from src.video.webcam import is_webcam, open_camera, record, show
+
+NOT_READ = "does nothing with a webcam; leave it out"
 
 
 def run(options, progress) -> list[str]:
@@ -57,25 +60,28 @@ def run(options, progress) -> list[str]:
 def run_webcam(options, progress) -> list[str]:
     """Stylises a webcam. Arguments and result as those of `run`."""
     settings = options.stylize
-    if options.video.schedule:
+    if options.video.schedule:  # of a file of options, too
         raise UserError("option schedule: is for a video file, a webcam has no end; use --style_weights")
     if bool(options.video.frames) != bool(settings.output):
         raise UserError("option frames: goes with --output; give both to write a file, or none for a window")
     if settings.output and Path(settings.output).exists() and not settings.overwrite:
         raise UserError(f"{settings.output}: exists already; add --overwrite or choose another name")
-    read = open_camera(options.content)
-    stylizer, [(embedding, _)] = open_styles(options, Work(1000))
-    painter = (Steady if options.video.temporal else Plain)(stylizer)
-    embedding = stylizer.strengthen(read(), embedding, settings.strength)
+    read_by_all = ("temporal", "frames")
+    refuse_options(options.given, ["video"], read_by_all + ("codec", "crf", "preset") * bool(settings.output), NOT_READ)
+    with open_camera(options.content) as read:
+        stylizer, [(embedding, _)] = open_styles(options, Work(1000))
+        painter = (Steady if options.video.temporal else Plain)(stylizer)
+        if not stylizer.styles:
+            embedding = stylizer.strengthen(read(), embedding, settings.strength)
 
-    def paint(frame):
-        return painter.paint(frame, embedding)
+        def paint(frame):
+            return in_pixels(stylizer, frame, painter.paint(frame, embedding), settings.strength)
 
-    if not settings.output:
-        show(read, paint, settings.size)
-        return []
-    record(read, paint, settings.output, options.video, settings.size, progress)
-    return painter.report().splitlines()
+        if not settings.output:
+            show(read, paint, settings.size)
+            return []
+        lines = record(read, paint, settings.output, options.video, settings.size, progress)
+    return [*lines, *painter.report().splitlines()]
 
 
 def open_styles(options, work):

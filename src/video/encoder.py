@@ -18,6 +18,7 @@ ENCODERS = {
     ".avi": ("mpeg4", "mpeg4"),
     ".gif": ("gif", "gif"),
 }
+GIF_RATE = 50  # players show what is shorter than 20 ms for longer
 USUAL = ("libx264", "libx264")
 CONTAINERS = {
     ".mp4": "mp4",
@@ -89,8 +90,12 @@ def choose_encoding(source, output, settings) -> Encoding:
     suffix = Path(output).suffix.lower()
     codec = settings.codec or ENCODERS.get(suffix, USUAL)[source.alpha]
     if codec == "gif":
-        notes = ("a GIF has 256 colours a frame and no sound",)
-        return Encoding(codec, "rgb24", {}, source.colours, _rate(source, settings), source.sample_aspect_ratio, notes)
+        rate, notes = _rate(source, settings), ["a GIF has 256 colours a frame and no sound"]
+        if rate > GIF_RATE:
+            notes.append(f"a GIF shows {GIF_RATE} frames a second at most and gets longer; use --fps {GIF_RATE}")
+        if source.alpha:
+            notes.append("a GIF is written without transparency, which is laid over white; use .webm, or .mov")
+        return Encoding(codec, "rgb24", {}, source.colours, rate, source.sample_aspect_ratio, tuple(notes))
     try:
         known = av.codec.Codec(codec, "w")
     except av.codec.codec.UnknownCodecError:
@@ -127,7 +132,10 @@ def choose_encoding(source, output, settings) -> Encoding:
 
 
 def _rate(source, settings):
-    return Fraction(settings.fps).limit_denominator(1001) if settings.fps else source.rate
+    rate = Fraction(settings.fps).limit_denominator(1001) if settings.fps else source.rate
+    if not rate:
+        raise UserError(f"option fps: found {settings.fps:g}, expected 0.001 or more")
+    return rate
 
 
 def container_of(output) -> str:

@@ -40,12 +40,13 @@ def optical_flow(previous, current):
     return large, mask.astype(bool)
 
 
-def warp(image, flow) -> np.ndarray:
-    """An image (H, W) or (H, W, C) looked up where the flow points, linearly between pixels."""
+def warp(image, flow, cubic=False) -> np.ndarray:
+    """An image (H, W) or (H, W, C) looked up where the flow points, linearly between pixels, or by a cubic."""
     cv2 = import_cv2()
     height, width = flow.shape[:2]
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return cv2.remap(image, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    between = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    return cv2.remap(image, x + flow[..., 0], y + flow[..., 1], between, borderMode=cv2.BORDER_REPLICATE)
 
 
 def warping_error(previous, current, flow, valid) -> float:
@@ -60,10 +61,10 @@ def warping_error(previous, current, flow, valid) -> float:
 
 
 def flicker(contents, pastiches) -> float:
-    """How much more the pastiche changes than the content does: mean of what is above 0, in [0, 1].
+    """How much more, or less, the pastiche changes than the content does: mean of the absolute difference, in [0, 1].
 
     Means of blocks of 8 x 8 pixels are compared: flicker is seen in areas, the noise of single pixels is not. The
-    figure needs no flow. It is 0 where the pastiche changes no more than the content.
+    figure needs no flow. It is 0 where the pastiche changes as the content does, so not where it stands still.
 
     Args:
         contents, pastiches: (previous, current), uint8 (H, W, 3).
@@ -76,7 +77,7 @@ def flicker(contents, pastiches) -> float:
         return cv2.resize(image.astype(np.float32) / 255, size, interpolation=cv2.INTER_AREA)
 
     changes = [np.abs(blocks(current) - blocks(previous)) for previous, current in (contents, pastiches)]
-    return float(np.maximum(0, changes[1] - changes[0]).mean())
+    return float(np.abs(changes[1] - changes[0]).mean())
 
 
 class Steadiness:

@@ -12,9 +12,10 @@ import numpy as np
 from src.errors import UserError
 from src.files import check_folder, refuse_inputs
 from src.images.files import resize_to
-from src.video.assemble import assemble
+from src.stylize.painting import mix
+from src.video.assemble import assemble, rehearse
 from src.video.encoder import SegmentEncoder, choose_encoding
-from src.video.segments import LENGTH, Segments, fingerprint
+from src.video.segments import LENGTH, fingerprint, open_segments
 from src.video.source import at_rate, probe, read_frames
 from src.video.temporal import Plain, Steady
 
@@ -58,20 +59,20 @@ def stylize_video(
     rows = [np.asarray(embedding, np.float32).tobytes().hex() for embedding, _ in embeddings]
     seconds = [second for _, second in embeddings]
     wishes = [asdict(settings), size, strength, rows, seconds, stylizer.networks.name, stylizer.tile, str(encoding)]
-    segments = Segments(output, fingerprint(source.path, wishes))
     painter = (Steady if settings.temporal else Plain)(stylizer)
-    state = segments.last_state()
-    if state:
-        painter.restore(state)
-    styles = Styles(stylizer, embeddings, strength, state.get("own"))
-    paint = _Paint(painter, styles, size, time_base, source.start + settings.start)
-    expected = _expected(source, encoding, settings)
-    count = _run(frames, paint, segments, encoding, expected, progress)
-    if not count:
+    shape = output_shape(source, size)
+    rehearse(source, encoding, output, time_base, shape)
+    with open_segments(output, fingerprint(source.path, stylizer.files, wishes)) as segments:
+        state = segments.last_state()
+        if state:
+            painter.restore(state)
+        styles = Styles(stylizer, embeddings, strength, state.get("own"))
+        paint = _Paint(painter, styles, shape, time_base, source.start + settings.start)
+        count = _run(frames, paint, segments, encoding, _expected(source, encoding, settings), progress)
+        if not count:
+            raise UserError(f"{content}: no frame between the seconds that --start and --duration name")
+        lost = assemble(source, segments, encoding, output, time_base, settings.start, settings.duration)
         segments.discard()
-        raise UserError(f"{content}: no frame between the seconds that --start and --duration name")
-    lost = assemble(source, segments, encoding, output, time_base, settings.start, settings.duration)
-    segments.discard()
     return [*source.notes, *encoding.notes, *lost, *painter.report().splitlines()]
 
 
@@ -90,8 +91,14 @@ def _expected(source, encoding, settings) -> int:
     return round(seconds * float(encoding.rate))
 
 
+def output_shape(source, size) -> list[int]:
+    """(height, width) of all frames of the output: that of the source's first one, or with a short side of `size`."""
+    scale = size / min(source.shape) if size else 1
+    return [max(2, round(side * scale / 2) * 2) for side in source.shape]  # most formats halve the colours' sides
+
+
 class Styles:
-    """The style embedding of each moment.
+    """The style embedding of each moment. A strength of a model with a table of styles is none of the embedding.
 
     Args:
         stylizer, embeddings, strength: see `stylize_video`.
@@ -110,7 +117,7 @@ class Styles:
         else:
             columns = np.stack(self.embeddings).T
             embedding = np.array([np.interp(second, self.seconds, column) for column in columns], np.float32)
-        if self.strength == 1:
+        if self.strength == 1 or self.stylizer.styles:
             return embedding
         if self.own is None:
             self.own = self.stylizer.strengthen(content, embedding, 0.0)
@@ -120,28 +127,27 @@ class Styles:
 class _Paint:
     """From a decoded frame to a pastiche of the output's size."""
 
-    def __init__(self, painter, styles, size, time_base, start):
-        self.painter, self.styles, self.size = painter, styles, size
+    def __init__(self, painter, styles, shape, time_base, start):
+        self.painter, self.styles, self.shape = painter, styles, shape
         self.time_base, self.start = time_base, start
-        self.last = None
 
     def __call__(self, frame):
-        if self.last and self.last[0] is frame.image:  # shown again, at a higher rate than the source's
-            return self.last[1]
-        shape = frame.image.shape[:2]
-        scale = self.size / min(shape) if self.size else 1
-        shape = [max(2, round(side * scale / 2) * 2) for side in shape]  # most formats halve the colours' sides
-        second = float(frame.pts * self.time_base) - self.start
-        content = resize_to(frame.image, shape)
-        pastiche = self.painter.paint(content, self.styles.at(second, content))
-        alpha = None if frame.alpha is None else resize_to(frame.alpha, shape)
-        self.last = (frame.image, (pastiche, alpha))
-        return pastiche, alpha
+        content = resize_to(frame.image, self.shape)
+        if not frame.repeated or self.painter.pastiche is None:
+            second = float(frame.pts * self.time_base) - self.start
+            self.painter.paint(content, self.styles.at(second, content))
+        alpha = None if frame.alpha is None else resize_to(frame.alpha, self.shape)
+        return in_pixels(self.styles.stylizer, content, self.painter.pastiche, self.styles.strength), alpha
 
     def state(self) -> dict:
         """What the next frame depends on."""
         own = {} if self.styles.own is None else {"own": self.styles.own}
         return {**self.painter.state(), **own}
+
+
+def in_pixels(stylizer, content, pastiche, strength) -> np.ndarray:
+    """A pastiche with the strength that its embedding has not: of a model with a table of styles, as for pictures."""
+    return mix(content, [pastiche], [strength]) if stylizer.styles and strength != 1 else pastiche
 
 
 def _run(frames, paint, segments, encoding, expected, progress) -> int:
@@ -150,20 +156,19 @@ def _run(frames, paint, segments, encoding, expected, progress) -> int:
     decoded = _in_thread(itertools.islice(frames, skipped, None))
     started, ended = time.monotonic(), False
     while not ended:
-        encoder = _EncoderThread(segments.video(segments.done), encoding)
         times = []
-        try:
-            for frame in itertools.islice(decoded, LENGTH):
-                encoder.add(*paint(frame))
-                times.append((frame.pts, frame.duration))
-                done += 1
-                if progress:
-                    progress(done, expected, _pace(done - skipped, done, expected, started))
-        finally:
-            encoder.close()
+        with segments.new(times, paint.state) as path:
+            encoder = _EncoderThread(path, encoding)
+            try:
+                for frame in itertools.islice(decoded, LENGTH):
+                    encoder.add(*paint(frame))
+                    times.append((frame.pts, frame.duration))
+                    done += 1
+                    if progress:
+                        progress(done, expected, _pace(done - skipped, done, expected, started))
+            finally:
+                encoder.close()
         ended = len(times) < LENGTH
-        if times:
-            segments.finish(times, paint.state())
     return done
 
 

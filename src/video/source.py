@@ -24,9 +24,10 @@ class Source:
         rate: mean frames a second.
         frames: how many there are, by the container or from the duration; 0 where neither says.
         start: time of the container's first moment, seconds; the other times of the file count from 0 as well.
+        shape: (height, width) of its first frame, upright.
         sample_aspect_ratio: width by height of a pixel, of the upright picture.
         bits: of a colour channel.
-        alpha: whether frames are transparent somewhere.
+        alpha: whether frames have transparency; of a GIF, whether the first one is transparent somewhere.
         colours: (colorspace, primaries, transfer, range) as FFmpeg numbers them.
         notes: what gets lost in reading, a line each.
     """
@@ -36,6 +37,7 @@ class Source:
     rate: Fraction
     frames: int
     start: float
+    shape: tuple
     sample_aspect_ratio: Fraction
     bits: int
     alpha: bool
@@ -52,12 +54,14 @@ class Frame:
         duration: until the next one, in the same units.
         image: uint8 (H, W, 3) RGB.
         alpha: uint8 (H, W), or None.
+        repeated: whether it is the frame before once more, shown longer.
     """
 
     pts: int
     duration: int
     image: np.ndarray
     alpha: np.ndarray | None
+    repeated: bool = False
 
 
 def probe(path) -> Source:
@@ -83,11 +87,13 @@ def probe(path) -> Source:
             seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
             bits = max(component.bits for component in components)
             alpha = any(component.is_alpha for component in components) or "pal8" in first.format.name
+            if alpha and context.name == "gif":  # its decoder gives all of them an alpha
+                alpha = first.to_ndarray(format="rgba")[..., 3].min() < 255
             ratio = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
             notes = []
             if bits > 8:
                 notes.append(f"frames of {bits} bits a channel are stylised with 8")
-            if stream.metadata.get("alpha_mode") == "1" and not alpha:
+            if {key.lower(): value for key, value in stream.metadata.items()}.get("alpha_mode") == "1" and not alpha:
                 notes.append("transparency in a second picture (WebM's alpha) is not read")
             if context.color_trc in HDR_TRANSFERS:
                 notes.append(f"HDR ({HDR_TRANSFERS[context.color_trc]}) is stylised as if it were standard range")
@@ -97,6 +103,7 @@ def probe(path) -> Source:
                 rate=Fraction(rate),
                 frames=stream.frames or round(seconds * rate),
                 start=float((stream.start_time or 0) * stream.time_base),
+                shape=(first.width, first.height) if first.rotation % 180 else (first.height, first.width),
                 sample_aspect_ratio=1 / ratio if first.rotation % 180 else ratio,
                 bits=bits,
                 alpha=alpha,
@@ -115,6 +122,8 @@ def matrix(colours, height) -> int:
 def read_frames(source, start=0.0, duration=0.0):
     """Yields every frame of a part of a video, in the order of their times.
 
+    The frame that is shown when the part begins belongs to it from there on, and the last one ends with the part.
+
     Args:
         source: from `probe`.
         start: seconds from the beginning of the video.
@@ -124,9 +133,17 @@ def read_frames(source, start=0.0, duration=0.0):
         UserError: the file gets unreadable in between.
     """
     av = import_av()
-    low = source.start + start
-    high = low + duration if duration else float("inf")
+    low = round((source.start + start) / source.time_base) if start else None
+    high = round((source.start + start + duration) / source.time_base) if duration else None
     waiting = None
+
+    def part(end):
+        pts, decoded, _ = waiting
+        begin = pts if low is None else max(pts, low)
+        end = end if high is None else min(end, high)
+        if end > begin:
+            yield _frame(source, begin, end - begin, decoded)
+
     try:
         with av.open(str(source.path)) as container:
             stream = container.streams.video[0]
@@ -138,15 +155,12 @@ def read_frames(source, start=0.0, duration=0.0):
                 else:
                     pts = waiting[0] + waiting[2] if waiting else 0
                 if waiting:
-                    yield _frame(source, waiting[0], max(1, pts - waiting[0]), waiting[1])
-                    waiting = None
-                time = float(pts * source.time_base)
-                if time >= high - 1e-9:
+                    yield from part(max(waiting[0] + 1, pts))
+                waiting = (pts, decoded, step)
+                if high is not None and pts >= high:
                     return
-                if time >= low - 1e-9:
-                    waiting = (pts, decoded, step)
             if waiting:
-                yield _frame(source, waiting[0], waiting[2], waiting[1])
+                yield from part(waiting[0] + waiting[2])
     except OSError as error:
         raise UserError(f"{source.path}: can't be read any further ({error})") from None
 
@@ -178,12 +192,13 @@ def at_rate(frames, time_base, rate, start):
     Args:
         frames: from `read_frames`.
         time_base: of their `pts`.
-        rate: frames a second, a Fraction; the results' `pts` count in units of 1 / rate.
-        start: time of the first moment, seconds.
+        rate: frames a second, a Fraction; the results' `pts` count in units of 1 / rate, on the source's clock too.
+        start: time of the first moment, seconds; `pts` of the first result is the nearest to it.
     """
+    first = round(start * rate)
     number = 0
     for frame in frames:
-        end = float((frame.pts + frame.duration) * time_base) - start
+        end, repeated = float((frame.pts + frame.duration) * time_base) - start, False
         while number / rate < end - 1e-9:
-            yield Frame(number, 1, frame.image, frame.alpha)
-            number += 1
+            yield Frame(first + number, 1, frame.image, frame.alpha, repeated)
+            number, repeated = number + 1, True

@@ -8,6 +8,8 @@ from src.video.packages import import_cv2
 # part of the former statistics, and of the former pastiche where the flow is valid, in the next one
 KEEP_STATISTICS = 0.85
 KEEP_PIXELS = 0.75
+# flow, pixels a frame, at which half of that is kept: each step of a fast motion blurs strokes a little more
+HALVED_AT = 3.0
 # two frames belong to different scenes when their thumbnails differ by this much, mean of [0, 1]
 CUT = 0.18
 # the former pastiche fades where the content, moved along the flow, differs by this much
@@ -23,18 +25,20 @@ class Plain:
     """
 
     def __init__(self, stylizer):
-        self.stylizer = stylizer
+        self.stylizer, self.pastiche = stylizer, None
 
     def paint(self, content, embedding) -> np.ndarray:
-        """The pastiche, uint8 (H, W, 3), of the next frame."""
-        return self.stylizer.stylize(content, embedding)
+        """The pastiche, uint8 (H, W, 3), of the next frame; `pastiche` keeps it."""
+        self.pastiche = self.stylizer.stylize(content, embedding)
+        return self.pastiche
 
     def state(self) -> dict:
         """What the next frame depends on, {name: array}: saved with each segment, so that a stopped run goes on."""
-        return {}
+        return {} if self.pastiche is None else {"pastiche": self.pastiche}
 
     def restore(self, state):
         """Goes on from a `state`."""
+        self.pastiche = state.get("pastiche")
 
     def report(self) -> str:
         """Figures to print at the end."""
@@ -125,8 +129,7 @@ def blend_along(flow, valid, contents, pastiches) -> np.ndarray:
     # noise of single pixels is no reason to distrust the flow, so the difference is taken over a neighbourhood
     difference = cv2.GaussianBlur(np.abs(moved - contents[1]).mean(2) / 255, (0, 0), 2)
     trust = valid * np.clip(1 - difference / FADE, 0, 1)
-    weight = (
-        KEEP_PIXELS * cv2.GaussianBlur(cv2.erode(trust.astype(np.float32), np.ones((3, 3))), (0, 0), 1.5)[..., None]
-    )
-    former = warp(pastiches[0], flow).astype(np.float32)
+    kept = KEEP_PIXELS / (1 + np.linalg.norm(flow, axis=2, keepdims=True) / HALVED_AT)
+    weight = kept * cv2.GaussianBlur(cv2.erode(trust.astype(np.float32), np.ones((3, 3))), (0, 0), 1.5)[..., None]
+    former = warp(pastiches[0], flow, cubic=True).astype(np.float32)
     return np.rint(weight * former + (1 - weight) * pastiches[1]).astype(np.uint8)

@@ -1,5 +1,6 @@
 """A webcam, stylised as it goes: in a window, or so many frames into a file."""
 
+import contextlib
 import re
 import time
 from fractions import Fraction
@@ -9,9 +10,10 @@ import numpy as np
 
 from src.errors import UserError
 from src.images.files import resize_short_side
+from src.video.assemble import rehearse, write_frames
 from src.video.encoder import SegmentEncoder, choose_encoding
 from src.video.packages import import_cv2
-from src.video.segments import Segments
+from src.video.segments import open_segments
 from src.video.source import Source
 
 RATE = Fraction(15)
@@ -25,8 +27,9 @@ def is_webcam(content) -> bool:
     return bool(PATTERN.fullmatch(str(content)))
 
 
+@contextlib.contextmanager
 def open_camera(content):
-    """A function that gives the next frame, uint8 (H, W, 3) RGB.
+    """Yields a function that gives the next frame, uint8 (H, W, 3) RGB; the camera is free again at the block's end.
 
     Raises:
         UserError: no such camera, or one that gives no picture.
@@ -43,11 +46,16 @@ def open_camera(content):
             raise UserError(f"content {content}: the camera gives no picture any more")
         return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
-    return read
+    try:
+        yield read
+    finally:
+        camera.release()
 
 
 def record(read, paint, output, settings, size=0, progress=None):
     """Writes so many stylised frames of a camera to a file, each with the time at which the camera gave it.
+
+    When the camera goes before that, the frames until then are written.
 
     Args:
         read: from `open_camera`.
@@ -57,35 +65,42 @@ def record(read, paint, output, settings, size=0, progress=None):
         size: short side of the frames, pixels; 0 for 360.
         progress: see `src.video.pipeline.stylize_video`.
 
-    Raises:
-        UserError: see `src.video.encoder.choose_encoding`.
-    """
-    from src.video.assemble import write_frames
+    Returns:
+        lines for the user.
 
-    source = Source(Path("webcam"), Fraction(1, 1000), RATE, settings.frames, 0.0, Fraction(1), 8, False, COLOURS, ())
-    encoding = choose_encoding(source, output, settings)
-    segments = Segments(output, f"webcam {time.time_ns()}")
-    encoder, times, started = SegmentEncoder(segments.video(0), encoding), [], time.monotonic()
-    try:
-        for number in range(settings.frames):
-            moment = round((time.monotonic() - started) * 1000)
-            encoder.add(paint(_reduced(read(), size)), None)
-            times.append(max(moment, times[-1] + 1) if times else moment)
-            if progress:
-                progress(number + 1, settings.frames, "")
-        encoder.close()
-        lengths = [*np.diff(times).tolist(), round(1000 / RATE)]
-        segments.finish(list(zip(times, lengths, strict=True)), {})
+    Raises:
+        UserError: see `src.video.encoder.choose_encoding`; the camera gives no first frame.
+    """
+    first = _reduced(read(), size)
+    shape, square = first.shape[:2], Fraction(1)
+    source = Source(Path("webcam"), Fraction(1, 1000), RATE, settings.frames, 0.0, shape, square, 8, False, COLOURS, ())
+    encoding, lines, entries, times = choose_encoding(source, output, settings), [], [], []
+    rehearse(None, encoding, output, source.time_base, shape)
+    with open_segments(output, f"webcam {time.time_ns()}") as segments:
+        with segments.new(entries, dict) as path, contextlib.closing(SegmentEncoder(path, encoding)) as encoder:
+            started = time.monotonic()
+            for number in range(settings.frames):
+                try:
+                    frame = _reduced(read(), size) if number else first
+                except UserError as error:
+                    lines.append(f"{error}; {number} of {settings.frames} frames are written")
+                    break
+                moment = round((time.monotonic() - started) * 1000)
+                encoder.add(paint(frame), None)
+                times.append(max(moment, times[-1] + 1) if times else moment)
+                if progress:
+                    progress(number + 1, settings.frames, "")
+            entries += zip(times, [*np.diff(times).tolist(), round(1000 / RATE)], strict=True)
         write_frames(segments, encoding, output, source.time_base)
-    finally:
         segments.discard()
+    return [*encoding.notes, *lines]
 
 
 def show(read, paint, size=0):
     """Shows stylised frames in a window until it is closed, or q or Escape is pressed.
 
     Raises:
-        UserError: there is no display, or this Python has no Tk.
+        UserError: there is no display, or this Python has no Tk; the camera goes, which closes the window.
     """
     try:
         import tkinter
@@ -105,14 +120,23 @@ def show(read, paint, size=0):
     for key in ("q", "<Escape>"):
         window.bind(key, lambda _: window.destroy())
 
+    errors = []
+
     def step():
-        pastiche = paint(_reduced(read(), size))
+        try:
+            pastiche = paint(_reduced(read(), size))
+        except BaseException as error:  # noqa: BLE001  raised below: Tk would print it and go on
+            errors.append(error)
+            window.destroy()
+            return
         label.image = ImageTk.PhotoImage(Image.fromarray(pastiche))
         label.configure(image=label.image)
         window.after(1, step)
 
     window.after(1, step)
     window.mainloop()
+    if errors:
+        raise errors[0]
 
 
 def _no_window(error):
