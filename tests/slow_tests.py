@@ -1,15 +1,15 @@
 """The tests that `bash scripts/run_tests.sh --quick` leaves out: about two seconds or more each on an idle core.
 
-Nearly all of them compile networks, or use what others here have compiled; some drive a browser. A new test may be marked by `@pytest.mark.slow` where it stands instead.
+Nearly all of them compile networks, or use what others of them have compiled; some drive a browser. A new test may be
+marked by `@pytest.mark.slow` where it stands instead.
 """
 
 WHOLE_FILES = (
+    "test_compat.py",
     "test_demo.py",
     "test_end_to_end.py",
     "test_export.py",
     "test_family.py",
-    "test_notebook.py",
-    "test_page.py",
     "test_notebook.py",
     "test_pack_checkpoint.py",
     "test_page.py",
@@ -68,7 +68,6 @@ TESTS = {
     "test_quantize.py": ("test_an_eight_bit_pair_is_smaller_and_near",),
     "test_samples.py": ("test_the_same_seed_draws_the_picture_that_is_shipped",),
     "test_signals.py": ("test_a_signal_ends_a_program_with_a_line_and_nothing_half_written",),
-    "test_video.py": ("test_a_killed_run_goes_on_and_everything_is_kept",),
     "test_style_crops.py": ("test_a_step_compares_with_what_it_compares_with_otherwise",),
     "test_stylize.py": ("test_as_a_user_calls_it",),
     "test_stylize_optimize.py": (
