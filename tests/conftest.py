@@ -1,5 +1,6 @@
 """What every test may use: the project on sys.path, the training data beside it when there, small images, scripts."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -162,6 +163,17 @@ def loss_weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     np.savez(folder / "vgg19_distilled_16x.npz", **arrays)
     return folder
+
+
+@pytest.fixture
+def compilations():
+    """Function of a cell: how often it was compiled.
+
+    When MindSpore 2.8 deletes a cell, it forgets the input shapes of all cells that have them in common, and compiles
+    those again. So what other tests have left is deleted first.
+    """
+    gc.collect()
+    return lambda cell: len(cell.compile_cache)
 
 
 @pytest.fixture(scope="session")

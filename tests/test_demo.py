@@ -100,7 +100,7 @@ def page(browser, address):
     if browser.find_element("id", "strength").get_attribute("value") != "100":
         slide(browser, "strength", 100)
     if browser.find_element("id", "colours").is_selected():
-        browser.find_element("id", "colours").click()
+        browser.execute_script("document.getElementById('colours').click()")  # wherever the page is scrolled to
     for name, style in (("b", "none"), ("a", "swirling night"), ("content", "cat")):
         radio = browser.find_element("css selector", f"[name={name}][aria-label='{style}']")
         if not radio.is_selected():

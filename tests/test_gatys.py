@@ -61,14 +61,16 @@ def test_the_loss_falls_and_the_pastiche_is_another_picture(usual, pictures):
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
-def test_a_step_is_compiled_once_for_all_iterations_and_contents_of_a_size(method, pictures, image, optimizer):
+def test_a_step_is_compiled_once_for_all_iterations_and_contents_of_a_size(
+    compilations, method, pictures, image, optimizer
+):
     made = method(optimizer=optimizer, iterations=2)
     made.stylize(pictures[0], pictures[1][:1])
     cell = made._optimizer.cell
     again = made.stylize(pictures[0], pictures[1][:1])
     made.stylize(image(40, 48, 5), pictures[1][1:])
-    assert made._optimizer.cell is cell and len(cell.compile_cache) == 1
-    assert len(made._targets.compile_cache) == 1
+    assert made._optimizer.cell is cell and compilations(cell) == 1
+    assert compilations(made._targets) == 1
     # and nothing of another content stays behind
     assert (made.stylize(pictures[0], pictures[1][:1]) == again).all()
 

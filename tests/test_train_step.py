@@ -176,9 +176,9 @@ def test_a_training_that_only_skips_is_ended():
         skipped.look(2 * MOST_IN_A_ROW - 1, [LOST])
 
 
-def test_steps_share_one_compilation(plain, scaled):
+def test_steps_share_one_compilation(compilations, plain, scaled):
     """Neither other images, nor a skipped step, nor another loss scale compile anew."""
     for step in (plain, scaled):
         for a in (0.5, np.inf, 0.25):
             run(step, a, 1.0)
-        assert len(step.compile_cache) == 1
+        assert compilations(step) == 1
