@@ -175,7 +175,7 @@ def test_the_last_few_checkpoints_are_kept(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         f"step_000000{step}{ending}.ckpt" for step in (10, 11) for ending in ("", ".state")
     ]
-    assert folder.steps() == [10, 11] and folder.load_state(10)[0]["w"].tolist() == [10, 10, 10]
+    assert folder.steps() == [10, 11] and read_checkpoint(folder.state_file(10))[0]["w"].tolist() == [10, 10, 10]
 
 
 def test_full_disk_leaves_earlier_checkpoints_intact(options, tmp_path, monkeypatch):
@@ -293,7 +293,7 @@ def test_a_finished_run_goes_on_when_asked_for_more_steps_and_saves_the_moving_a
     train(options(train={"steps": 6}), RUNTIME)
     assert sorted(losses(tmp_path / "run")) == [1, 2, 3, 4, 5, 6]
     folder = CheckpointFolder(tmp_path / "run" / "checkpoints", 2)
-    weights, state = read_checkpoint(folder.model_file(6))[0], folder.load_state(6)[0]
+    weights, state = read_checkpoint(folder.model_file(6))[0], read_checkpoint(folder.state_file(6))[0]
     for name in ("transfer.contract1.conv.weight", "predictor.dense.weight"):
         raw, average = (
             next(array for key, array in state.items() if key.startswith(part) and key.endswith(name))

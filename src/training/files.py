@@ -8,6 +8,7 @@ checkpoints/step_00001000.ckpt         the model (averaged weights when ema_deca
 checkpoints/step_00001000.state.ckpt   what resuming needs beside: raw weights, optimiser, loss scale, step, seed
 """
 
+import logging
 import re
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from src.files import TEMPORARY_PREFIX
 from src.weights.modelzoo import save_published
 from src.weights.native import check_finite, read_checkpoint, save_checkpoint, to_arrays
 
+logger = logging.getLogger("style_transfer")
 _STATE = re.compile(r"step_(\d+)\.state\.ckpt")
 
 
@@ -64,15 +66,31 @@ class CheckpointFolder:
             check_finite(array, name, self.state_file(step))
         write_model(self.model_file(step))
         save_checkpoint(self.state_file(step), state, metadata)
-        for old in self.steps()[: -self.keep]:
+        # later ones are damaged, or of a run that this one replaces: they don't count
+        for old in [done for done in self.steps() if done <= step][: -self.keep]:
             self.state_file(old).unlink(missing_ok=True)
             self.model_file(old).unlink(missing_ok=True)
         for leftover in self.folder.glob(f"{TEMPORARY_PREFIX}*"):  # of a process that was killed while writing
             leftover.unlink(missing_ok=True)
 
-    def load_state(self, step):
-        """({name: array}, metadata) of a step's state file."""
-        return read_checkpoint(self.state_file(step))
+    def read_newest(self):
+        """The newest pair that is whole: (step, (arrays, metadata) of the model, (arrays, metadata) of the state).
+
+        Damaged pairs are named in the log and passed over. None where there is no pair at all.
+
+        Raises:
+            UserError: every pair is damaged.
+        """
+        damaged = []
+        for step in reversed(self.steps()):
+            try:
+                return step, read_checkpoint(self.model_file(step)), read_checkpoint(self.state_file(step))
+            except UserError as error:
+                logger.warning("%s; the checkpoint before it is taken", error)
+                damaged.append(error)
+        if damaged:
+            raise UserError(f"{damaged[0]}; no earlier one is whole: start anew with --resume false")
+        return None
 
 
 def model_arrays(model, step_cell) -> dict:

@@ -29,7 +29,7 @@ from src.training.skipped import SkippedSteps
 from src.training.style_crops import fixed_crops
 from src.training.styles import known_styles, table_styles, table_weights, whole_grams
 from src.weights.modelzoo import check_published
-from src.weights.native import load_into, read_checkpoint
+from src.weights.native import load_into
 
 logger = logging.getLogger("style_transfer")
 
@@ -69,13 +69,13 @@ def _train(options, runtime, output):
     model = build_model(options.network, options.loss, setting, styles)
     objective, loss_network, parameters = build_objective(options, model, runtime)
     checkpoints = CheckpointFolder(output / "checkpoints", setting.keep_checkpoints)
-    done = checkpoints.steps()[-1:] if setting.resume else []
-    start = done[0] if done else 0
+    newest = checkpoints.read_newest() if setting.resume else None
+    start = newest[0] if newest else 0
     if not start:
         standardise_statistics(model.predictor, images, options.data.image_size)
     step_cell = build_step(setting, objective, parameters, runtime)
     if start:
-        _resume(checkpoints, start, model, step_cell, runtime, images, options)
+        _resume(checkpoints, newest, model, step_cell, runtime, images, options)
     check_same_weights(step_parameters(step_cell), runtime)
     if start >= setting.steps:
         logger.info("%s holds step %d of %d: nothing to do; --steps asks for more", output, start, setting.steps)
@@ -162,19 +162,18 @@ def _data_identity(images, runtime, options):
     }
 
 
-def _resume(checkpoints, start, model, step_cell, runtime, images, options):
+def _resume(checkpoints, newest, model, step_cell, runtime, images, options):
     """Sets model and training state of a step; says so when the batches that follow will be others."""
+    start, (params, model_metadata), (state, metadata) = newest
     where = checkpoints.state_file(start)
-    params, metadata = read_checkpoint(checkpoints.model_file(start))
-    if metadata and "network" in metadata:
-        had = metadata.get("styles", ())
+    if model_metadata and "network" in model_metadata:
+        had = model_metadata.get("styles", ())
         if tuple(had) != model.styles:
             raise UserError(
                 f"cannot resume from {where}: its styles are {', '.join(had) or 'none'}, the options' "
                 f"{', '.join(model.styles) or 'none'}; to add some, name it with --init_ckpt, with another --output_dir"
             )
         load_into(model, params, checkpoints.model_file(start))
-    state, metadata = checkpoints.load_state(start)
     restore_state(step_cell, state, where)
     identity = _data_identity(images, runtime, options)
     if metadata and "rank_size" in metadata:

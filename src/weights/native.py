@@ -1,5 +1,6 @@
-"""Checkpoints of this project: a MindSpore .ckpt of parameters by name, with the options in it as JSON."""
+"""Checkpoints of this project: a MindSpore .ckpt of parameters by name, with options and a checksum in it as JSON."""
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from src.errors import UserError
 from src.files import atomic_write
 
 METADATA = "metadata"
+CHECKSUM = "checksum"
 FORMAT = "style-transfer/1"
 
 
@@ -30,6 +32,21 @@ def check_finite(array, name, where):
             f"checkpoint {where}: parameter {name} holds NaN or Inf ({lost} of {array.size} numbers), expected finite "
             "weights; take an earlier checkpoint, or copy or download the file again"
         )
+
+
+def compute_checksum(arrays, metadata) -> str:
+    """SHA-256 of what a checkpoint holds, whatever the file's own layout.
+
+    Args:
+        arrays: {name: array}, in the types in which the file has them.
+        metadata: as read from the file's JSON, without the checksum.
+    """
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype} {array.shape or (1,)}".encode())
+        digest.update(array.data)
+    return digest.hexdigest()
 
 
 def save_checkpoint(path, params, metadata, half=False):
@@ -56,7 +73,11 @@ def save_checkpoint(path, params, metadata, half=False):
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise UserError(f"{path}: not written, since parameter {name} holds NaN or Inf")
         entries.append({"name": name, "data": ms.Tensor(array)})
-    extra = None if metadata is None else {METADATA: json.dumps({"format": FORMAT, **metadata})}
+    extra = None
+    if metadata is not None:
+        known = json.loads(json.dumps({"format": FORMAT, **metadata}))
+        written = {entry["name"]: entry["data"].asnumpy() for entry in entries}
+        extra = {METADATA: json.dumps({**known, CHECKSUM: compute_checksum(written, known)})}
     with atomic_write(path) as temporary:
         written = temporary.with_suffix(".ckpt")  # MindSpore adds that to any other ending, .CKPT too
         try:
@@ -81,7 +102,7 @@ def read_checkpoint(path):
         float32.
 
     Raises:
-        UserError: no such file, or not a MindSpore checkpoint.
+        UserError: no such file, not a MindSpore checkpoint, or one whose contents don't fit its checksum.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -97,15 +118,26 @@ def read_checkpoint(path):
             f"({str(error).splitlines()[0][:120]})"
         ) from None
     text = loaded.pop(METADATA, None)
-    arrays = {}
-    for name, value in loaded.items():
-        array = value.asnumpy() if hasattr(value, "asnumpy") else np.asarray(value)
-        arrays[name] = array.astype(np.float32) if array.dtype == np.float16 else array
+    arrays = {n: v.asnumpy() if hasattr(v, "asnumpy") else np.asarray(v) for n, v in loaded.items()}
+    metadata = _read_metadata(text, arrays, path) if isinstance(text, str) else None
+    return {n: a.astype(np.float32) if a.dtype == np.float16 else a for n, a in arrays.items()}, metadata
+
+
+def _read_metadata(text, arrays, path):
+    """The metadata without the checksum, which files of former versions lack."""
     try:
-        metadata = json.loads(text) if isinstance(text, str) else None
+        metadata = json.loads(text)
     except ValueError:
-        metadata = None
-    return arrays, metadata
+        raise UserError(f"checkpoint {path}: its metadata are damaged; copy or download it again") from None
+    if not isinstance(metadata, dict):
+        return None
+    checksum = metadata.pop(CHECKSUM, None)
+    if checksum is not None and checksum != compute_checksum(arrays, metadata):
+        raise UserError(
+            f"checkpoint {path}: damaged, its contents don't fit its checksum; take an earlier checkpoint, or copy or "
+            "download the file again"
+        )
+    return metadata
 
 
 @contextmanager
