@@ -145,23 +145,10 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def loss_weights(tmp_path_factory):
     """A folder with a loss network of the distilled network's shape and random weights."""
-    from src.models.shapes import CHANNELS, DISTILLED_BLOCKS, DISTILLED_CHANNELS, layer_names
+    from benchmarks.tiny import write_loss_network
 
-    rng, arrays, inputs = np.random.default_rng(0), {}, 3
-    for name in layer_names(DISTILLED_BLOCKS):
-        channels = DISTILLED_CHANNELS[int(name[0]) - 1]
-        scale = np.sqrt(2 / (9 * inputs))
-        arrays[f"conv{name}.weight"] = (rng.standard_normal((channels, inputs, 3, 3)) * scale).astype(np.float32)
-        arrays[f"conv{name}.bias"] = np.full(channels, 0.05, np.float32)
-        inputs = channels
-    for block, (narrow, wide) in enumerate(zip(DISTILLED_CHANNELS, CHANNELS, strict=True), 1):
-        lift = rng.standard_normal((wide, narrow, 1, 1)) * np.sqrt(2 / narrow)
-        arrays[f"aux{block}_1.weight"] = lift.astype(np.float32)
-        arrays[f"aux{block}_1.bias"] = np.zeros(wide, np.float32)
-    arrays["preprocess.weight"] = np.eye(3, dtype=np.float32).reshape(3, 3, 1, 1)
-    arrays["preprocess.bias"] = np.full(3, -0.5, np.float32)
     folder = tmp_path_factory.mktemp("weights")
-    np.savez(folder / "vgg19_distilled_16x.npz", **arrays)
+    write_loss_network(folder)
     return folder
 
 
