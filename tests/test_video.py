@@ -558,3 +558,9 @@ def test_a_video_without_the_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(UserError, match="pip install -r requirements-video.txt"):
         command.import_av()
+
+
+def test_threads_of_ffmpeg_do_not_wait_for_python():
+    """With a level set, PyAV logs through Python, and a decoder's thread that warns stops the program for good."""
+    av.logging.set_level(av.logging.PANIC)
+    assert command.import_av().logging.get_level() is None

@@ -44,7 +44,8 @@ def import_av():
         raise UserError(
             "videos need the package av, which is not installed; run 'pip install -r requirements-video.txt'"
         ) from None
-    av.logging.set_level(av.logging.PANIC)
+    # FFmpeg's threads must not log through Python: they would wait for the lock that a thread closing them holds
+    av.logging.set_level(None)
     return av
 
 
