@@ -7,7 +7,8 @@ from eval_runs import Counting, read_rows
 
 from src.evaluation.found_pictures import with_pictures
 from src.evaluation.metrics import ImageMetric, Measurement
-from src.evaluation.pairs import EvaluationFolder, Pair, evaluate_pairs, relative_names, unique_names, write_table
+from src.evaluation.names import relative_names, unique_names
+from src.evaluation.pairs import EvaluationFolder, Pair, evaluate_pairs, write_table
 from src.images.files import center_crop, read_image, resize_short_side
 
 

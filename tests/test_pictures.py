@@ -210,7 +210,8 @@ def test_strength_of_a_table_of_styles_is_by_pixels(call, monkeypatch):
     table = HalfNetworks(("black", "white"))
     monkeypatch.setattr("src.stylize.stylizer.open_networks", lambda *_: table)
     named = ("photo.png", "--style", "white", "--checkpoint", "x_transfer.onnx")
-    monkeypatch.setattr("stylize.model_files", lambda *_: [])
+    for reader in ("stylize.model_files", "src.stylize.stylizer.read_files"):
+        monkeypatch.setattr(reader, lambda *_: [])
     assert call(*named, "-o", "out.png", "--strength", "0.25")[0] == 0
     content = read_image("photo.png").astype(float)
     assert off(read_image("out.png"), content + 0.25 * (half(content, 255) - content)) <= 0.76

@@ -27,6 +27,8 @@ from src.weights.loss_network import create_loss_network
 
 # option: a test, here or elsewhere, that fails when the option does the opposite, or nothing
 TESTS = {
+    "runtime.precision": "test_precision_is_that_of_convolutions_alone",
+    "train.loss_scale": "test_the_loss_is_scaled_in_float16_alone",
     "network.method": "test_method_and_predictor_make_what_embeds",
     "network.predictor": "test_method_and_predictor_make_what_embeds",
     "network.width": "test_full_width_network_has_the_paper_s_2758_gammas_and_betas",
