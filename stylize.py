@@ -9,15 +9,14 @@ import dataclasses
 import sys
 
 from src.config import ROOT, parse, refuse_options
-from src.engines.choice import bundled_styles, model_files
+from src.engines.choice import model_files
 from src.errors import UserError, run_entry
 from src.images.files import Picture, read_image
 from src.progress import Progress
-from src.stylize.chosen import check_choice, choose_images, choose_names, embed_rows, names_styles
+from src.stylize.chosen import check_choice, choose_images, choose_names, embed_rows, names_styles, open_chosen
 from src.stylize.jobs import STANDARD, measure_work, plan_jobs, run_jobs
 from src.stylize.painting import Look, Painter, finish, read_masks, split_scale
 from src.stylize.recipe import Again, describe, hash_files, with_content
-from src.stylize.stylizer import Stylizer
 from src.video.packages import is_video
 
 # of the section "stylize", what the optimisation reads, too
@@ -64,15 +63,8 @@ def transfer(options, style, choice, jobs, progress):
     settings = options.stylize
     if len(settings.style_scale) > 1:
         raise UserError("option style_scale: found several numbers, expected one; one a style is for --method optimize")
-    checkpoint = settings.checkpoint or (bundled_styles(settings.engine) if choice is None else "")
-    stylizer = Stylizer.open(
-        checkpoint,
-        settings.engine,
-        inception_ckpt=settings.inception_ckpt,
-        runtime=options.runtime,
-        tile=settings.tile,
-        work=measure_work(jobs, settings.size),
-    )
+    work = measure_work(jobs, settings.size)
+    stylizer, checkpoint = open_chosen(settings, options.runtime, choice is None, work)
     if stylizer.styles:
         choice = choose_names(stylizer.styles, style, settings)
     elif choice is None:

@@ -93,8 +93,13 @@ def main(argv):
         (),
         __doc__.splitlines()[0],
         positionals=[
-            ("source", None, "NAME_transfer.onnx or .mindir from export.py, with NAME_predictor beside it"),
-            ("target", None, "NAME_transfer.mindir to write; the predictor is written beside it"),
+            (
+                "source",
+                None,
+                "NAME_transfer.onnx or .mindir from export.py, with NAME_predictor beside it",
+                "--checkpoint",
+            ),
+            ("target", None, "NAME_transfer.mindir to write; the predictor is written beside it", "--output"),
         ],
         own=ConvertOptions,
     )

@@ -6,8 +6,8 @@ docs/video.md uses it to show what stylize.py keeps. The picture moves over a sa
 adds noise.
 """
 
-import argparse
 import sys
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,14 +15,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from src.config import ROOT
+from src.config import ROOT, parse
 from src.errors import run_entry
 from src.images.files import read_image, resize_short_side
+from src.options.option import Options, option
 from src.video.packages import import_av
 
 RATE, SOUND_RATE = 25, 48000
 TIME_BASE = Fraction(1, 600)
 TONES = {"eng": 440, "deu": 660}
+
+
+@dataclass(frozen=True)
+class ClipOptions(Options):
+    """What the clip shows."""
+
+    seconds: int = option(10, "length", least=1)
+    width: int = option(640, "width, pixels", least=16, multiple=2)
+    height: int = option(360, "height, pixels", least=16, multiple=2)
+    still: bool = option(False, "a picture that does not move, with noise")
 
 
 def frame_times(seconds) -> list[int]:
@@ -108,13 +119,15 @@ def _add_subtitles(container, track, seconds):
 
 def main(argv):
     """Reads the options, writes the clip, returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("path", help="file to write, .mp4 or .mkv")
-    for name, value in (("seconds", 10), ("width", 640), ("height", 360)):
-        parser.add_argument(f"--{name}", type=int, default=value, help=f"default {value}")
-    parser.add_argument("--still", action="store_true", help="a picture that does not move, with noise")
-    options = parser.parse_args(argv)
-    write_clip(options.path, options.seconds, options.width, options.height, options.still)
+    options = parse(
+        argv,
+        (),
+        __doc__.splitlines()[0],
+        positionals=[("path", None, "file to write, .mp4 or .mkv", "--output")],
+        own=ClipOptions,
+    )
+    own = options.own
+    write_clip(options.path, own.seconds, own.width, own.height, own.still)
     print(options.path)
     return 0
 

@@ -73,7 +73,8 @@ def parse(argv, sections, description, positionals=(), own=None, topics=None, ba
         sections: names of the sections that the entry point takes; their options are its --options. Of a section given
             as "section.name" the command line takes that option only.
         description: first line of --help.
-        positionals: (name, nargs, help) of arguments without a name.
+        positionals: (name, nargs, help) of arguments without a name, and perhaps an option that may stand for one, see
+            `src.options.command_line.CommandLine`.
         own: an `Options` class with options of this program alone, which no YAML file has.
         topics: pages of --help beside the sections, {topic: sections}; the first page leaves these sections out.
         base: section -> name -> value that lie over the fields' in place of default_config.yaml; None for that file.

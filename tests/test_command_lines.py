@@ -88,24 +88,6 @@ def test_help_says_range_and_default(capsys):
     assert "(0 to 1.5; default: 1.0)" in text and "32 or more, or 0 for the content's own" in text
 
 
-@pytest.mark.parametrize(
-    ("program", "section", "checkpoint", "output"),
-    [
-        ("train", "train", "init_ckpt", "output_dir"),
-        ("eval", "eval", "ckpt_path", "output_path"),
-        ("stylize", "stylize", "checkpoint", "output"),
-        ("export", "export", "ckpt_path", "file_name"),
-    ],
-)
-def test_checkpoint_and_output_work_in_every_program(program, section, checkpoint, output):
-    content = ("photo.jpg",) if program == "stylize" else ()
-    for names in (("checkpoint", "output"), (checkpoint, output)):
-        options = parsed(program, *content, f"--{names[0]}", "a.ckpt", f"--{names[1]}", "there")
-        settings = getattr(options, section)
-        assert getattr(settings, checkpoint) == "a.ckpt" and getattr(settings, output) == "there"
-        assert options.given == ((section, checkpoint), (section, output))
-
-
 def test_output_of_train_is_the_folder_or_the_last_activation():
     """Recipes and commands of before say --output tanh."""
     options = parsed("train", "--output", "tanh")

@@ -209,8 +209,13 @@ def main(argv):
         (),
         __doc__.splitlines()[0],
         positionals=[
-            ("source", None, "NAME_transfer.onnx, from export.py --dynamic, with NAME_predictor.onnx beside it"),
-            ("folder", None, "folder of the repository"),
+            (
+                "source",
+                None,
+                "NAME_transfer.onnx, from export.py --dynamic, with NAME_predictor.onnx beside it",
+                "--checkpoint",
+            ),
+            ("folder", None, "folder of the repository", "--output"),
         ],
         own=RepositoryOptions,
     )

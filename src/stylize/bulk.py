@@ -7,12 +7,10 @@ import csv
 import dataclasses
 from pathlib import Path
 
-from src.engines.choice import bundled_styles
 from src.files import TEMPORARY_PREFIX, atomic_write
-from src.stylize.chosen import check_choice, choose_images, choose_names, embed_rows, names_styles
+from src.stylize.chosen import check_choice, choose_images, choose_names, embed_rows, names_styles, open_chosen
 from src.stylize.jobs import Job, run_jobs
 from src.stylize.painting import Look, Painter
-from src.stylize.stylizer import Stylizer
 
 FAILURES = "failures.csv"
 
@@ -44,15 +42,12 @@ class Worker:
 
     Args:
         settings: `src.sections.StylizeConfig`.
-        runtime: `src.sections.RuntimeConfig`.
+        runtime_options: `src.sections.RuntimeConfig`.
         choice: from `prepare_choice`.
     """
 
-    def __init__(self, settings, runtime, choice):
-        checkpoint = settings.checkpoint or (bundled_styles(settings.engine) if choice is None else "")
-        stylizer = Stylizer.open(
-            checkpoint, settings.engine, inception_ckpt=settings.inception_ckpt, runtime=runtime, tile=settings.tile
-        )
+    def __init__(self, settings, runtime_options, choice):
+        stylizer, _ = open_chosen(settings, runtime_options, choice is None)
         if choice is None:
             choice = choose_names(stylizer.styles, None, settings)
         look = Look(settings.strength, settings.strength_by, size=settings.size)

@@ -1,13 +1,15 @@
-"""Which styles the options pick, and their embeddings: images or names, one, a blend, a strip, a square, a sheet."""
+"""Which model and which styles the options pick: images or names, one, a blend, a strip, a square, a sheet."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from src.engines.choice import bundled_styles
 from src.errors import UserError
 from src.images.files import list_images, read_image
 from src.styles import blend_weights, style_name
+from src.stylize.stylizer import Stylizer
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,30 @@ class Choice:
     weights: list
     names: list
     files: list
+
+
+def open_chosen(settings, runtime_options, named=False, work=None) -> tuple[Stylizer, str]:
+    """The `Stylizer` that the options pick, and its checkpoint; empty for the bundled model that embeds images.
+
+    Args:
+        settings: `src.sections.StylizeConfig`.
+        runtime_options: `src.sections.RuntimeConfig`.
+        named: whether the styles are picked by name, which without a checkpoint takes the bundled model with a table.
+        work: see `src.engines.choice.choose_engine`.
+
+    Raises:
+        UserError: see `Stylizer.open`.
+    """
+    checkpoint = settings.checkpoint or (bundled_styles(settings.engine) if named else "")
+    stylizer = Stylizer.open(
+        checkpoint,
+        settings.engine,
+        inception_ckpt=settings.inception_ckpt,
+        runtime=runtime_options,
+        tile=settings.tile,
+        work=work,
+    )
+    return stylizer, checkpoint
 
 
 def choose_images(style, settings) -> Choice:
