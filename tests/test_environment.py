@@ -94,3 +94,14 @@ def test_an_environment_that_is_named_is_used_as_it_is(quickstart, tmp_path):
 def test_a_named_environment_without_mindspore_is_an_error(quickstart, tmp_path):
     process, _ = quickstart(STYLE_TRANSFER_VENV=str(tmp_path / "nothing"))
     assert process.returncode != 0 and "STYLE_TRANSFER_VENV" in process.stderr
+
+
+def test_every_list_of_packages_has_a_pillow_whose_decoders_are_mended():
+    """Version 12.3 mends faults of decoders that a stranger's picture could use."""
+    lists = [path.read_text().splitlines() for path in ROOT.glob("requirements*.txt")]
+    found = [line for lines in lists for line in lines if line.startswith("pillow") and line[6] in "<>=~! "]
+    assert len(found) == 2
+    for line in found:
+        name, version = line.split("=", 1)
+        assert name in ("pillow>", "pillow="), line
+        assert tuple(map(int, version.strip("=").split("."))) >= (12, 3), line
