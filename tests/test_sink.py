@@ -100,9 +100,7 @@ def test_sink_mode_trains_as_without(options, data_sink, monkeypatch, tmp_path):
     for sunk in (False, True):
         ms.set_seed(1)
         folder = tmp_path / str(sunk)
-        given = options(
-            {"predictor": "compact"}, steps=6, log_every=2, output_dir=str(folder), dataset_sink_mode=sunk
-        )
+        given = options({"predictor": "compact"}, steps=6, log_every=2, output_dir=str(folder), dataset_sink_mode=sunk)
         assert trainer.train(given, ON_ASCEND) == 0
         weights, _ = read_checkpoint(folder / "checkpoints" / "step_00000006.ckpt")
         found.append(((folder / "losses.csv").read_text(), weights))

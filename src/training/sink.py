@@ -1,7 +1,7 @@
 """Sink mode: batches wait in a queue on the device, and a training step fetches its batch there.
 
-The host then neither copies a batch in a step nor waits for the copy. Written to `mindspore.data_sink` of MindSpore 2.8,
-which is for Ascend and GPU; tested with a stand-in for that function, not run on hardware.
+The host then neither copies a batch in a step nor waits for the copy. Written to `mindspore.data_sink` of MindSpore
+2.8, which is for Ascend and GPU; tested with a stand-in for that function, not run on hardware.
 """
 
 import mindspore as ms
