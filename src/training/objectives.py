@@ -94,7 +94,7 @@ class Stylization(nn.Cell):
             for i in self.statistics_taps:
                 read += (style_features[i],)
             predictor_input = channel_statistics(read)
-        return content_features, self.loss.style_targets(style_features), predictor_input
+        return content_features, self.loss.style_targets(style_features, style), predictor_input
 
     def embed(self, predictor_input):
         """Style embeddings (N, embedding_dim) of what `targets` gave."""
