@@ -77,8 +77,9 @@ class Stylization(nn.Cell):
         """
         content_features = self.loss.content_targets(self.loss_network(content))
         if self.takes_style_targets:
-            count = len(self.loss.style_taps)
-            return content_features, given[:count], given[count] if self.kept else style
+            if self.kept:
+                return content_features, given[:-1], given[-1]
+            return content_features, given, style
         weights = given[0] if given else None
         if self.grams:
             picked = ()
