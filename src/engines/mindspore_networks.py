@@ -11,11 +11,13 @@ from src.errors import UserError
 from src.models.tiling import TilingNetwork
 from src.runtime import apply_precision
 from src.weights.load import load_model
-from src.weights.loss_network import create_statistics_network
+from src.weights.loss_network import attach_loss_network
 
 
 class MindSporeNetworks:
-    """A `StylizationModel`; its networks are compiled at their first use (2 s each on a CPU), once for all sizes.
+    """A `StylizationModel` as `src.engines.engine.Networks`.
+
+    Its networks are compiled at their first use (2 s each on a CPU), once for all sizes.
 
     This counts on graph mode, so call `src.runtime.setup` first (operation by operation it is four times slower).
 
@@ -52,13 +54,13 @@ class MindSporeNetworks:
             UserError: no such file, or another kind of file; a statistics predictor without its loss network.
         """
         model = load_model(checkpoint, inception_ckpt)
-        if model.network.reads_statistics:
-            if loss is None:
-                raise UserError(
-                    f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use "
-                    "eval.py with --loss_network_ckpt, or distil it into a compact predictor with train.py"
-                )
-            model.predictor.attach(create_statistics_network(loss, Path(checkpoint).parent))
+        if loss is not None:
+            attach_loss_network(model.predictor, loss, Path(checkpoint).parent)
+        elif model.network.style_source == "statistics":
+            raise UserError(
+                f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use "
+                "eval.py with --loss_network_ckpt, or distil it into a compact predictor with train.py"
+            )
         return cls(model, precision)
 
     def embed(self, style):

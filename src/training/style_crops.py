@@ -12,17 +12,62 @@ from mindspore import nn
 
 from src.errors import UserError
 from src.memory import free_memory
+from src.models.style_prediction import InceptionPredictor
+from src.training.objectives import Stylization
 
 logger = logging.getLogger("style_transfer")
 # of the free memory; the rest is for the networks
 MEMORY_SHARE = 0.7
 
 
+class CropsStylization(Stylization):
+    """The stylization objective of fixed style crops, for a style prediction network that reads pixels.
+
+    A step is given the crops' Gram matrices, and what the frozen part of the predictor makes of them: the embeddings
+    where all of the predictor is frozen, the mean of Mixed_6e where Inception-v3 is.
+
+    Args: those of `Stylization`. What is frozen must be so already.
+
+    Attributes:
+        kept: what is kept of a crop beside its Gram matrices, in words; empty for nothing.
+    """
+
+    def __init__(self, model, loss_network, taps, loss):
+        super().__init__(model, loss_network, taps, loss)
+        self.kept = ""
+        if not model.predictor.trainable_params():
+            self.kept = "embeddings"
+        elif isinstance(model.predictor, InceptionPredictor) and not model.predictor.inception.trainable_params():
+            self.kept = "features of Inception-v3"
+
+    def describe(self, style):
+        """Style crops (N, 3, H, W) to what a step is given of them, a tuple."""
+        grams = self.loss.style_targets(self.loss_network(style))
+        if self.kept == "embeddings":
+            return (*grams, self.model.predictor(style))
+        if self.kept:
+            return (*grams, self.model.predictor.features(style))
+        return grams
+
+    def style_targets(self, style, given):
+        """Gram matrices, and what the predictor reads: the style, or what is kept of it. `given` is of `describe`."""
+        count = len(self.loss.style_taps)
+        return given[:count], given[count] if self.kept else style
+
+    def embed(self, predictor_input):
+        """Style embeddings (N, embedding_dim) of the style, or of what is kept of it."""
+        if self.kept == "embeddings":
+            return predictor_input
+        if self.kept:
+            return self.model.predictor.dense(predictor_input)
+        return self.model.predictor(predictor_input)
+
+
 class DescribeStyle(nn.Cell):
-    """A style crop (1, 3, H, W) to its Gram matrices, one a style tap, and what the predictor keeps of it, if anything.
+    """`CropsStylization.describe`, compiled.
 
     Args:
-        stylization: `src.training.objectives.Stylization`.
+        stylization: `CropsStylization`.
     """
 
     def __init__(self, stylization):
@@ -30,9 +75,7 @@ class DescribeStyle(nn.Cell):
         self.stylization = (stylization,)  # a tuple, so that its parameters keep their names
 
     def construct(self, style):
-        stylization = self.stylization[0]
-        grams = stylization.loss.style_targets(stylization.loss_network(style))
-        return (*grams, *stylization.kept_of(style))
+        return self.stylization[0].describe(style)
 
 
 class StyleCrops:
@@ -41,7 +84,7 @@ class StyleCrops:
     A Gram matrix is symmetric, so its upper half is kept, in float32.
 
     Args:
-        stylization: `src.training.objectives.Stylization`, which takes these targets from now on.
+        stylization: `CropsStylization`, whose steps take these targets.
         count: how many crops there are, of all styles.
         side: of a crop, pixels.
 
@@ -50,7 +93,6 @@ class StyleCrops:
     """
 
     def __init__(self, stylization, count, side):
-        stylization.take_style_targets()
         self._describe = DescribeStyle(stylization)
         self._known = {}
         shapes = [array.shape for array in self._describe(ms.ops.zeros((1, 3, side, side), ms.float32))]
@@ -100,27 +142,3 @@ def _places(rows, columns):
     places = np.zeros((rows[-1] + 1,) * 2, np.intp)
     places[rows, columns] = places[columns, rows] = np.arange(len(rows))
     return places
-
-
-def fixed_crops(options, objective, images):
-    """The `StyleCrops` of a run, or None where a step draws new ones.
-
-    Args:
-        options: namespace of `network`, `data`.
-        objective: see `src.training.objectives`.
-        images: `src.data.dataset.PairedImages`.
-
-    Raises:
-        UserError: an objective that has no use for them, or too many for the memory.
-    """
-    count = options.data.style_crops
-    if not count:
-        return None
-    stylization = getattr(objective, "stylization", objective)
-    if options.network.has_table or options.network.reads_statistics or stylization is None:
-        why = {
-            options.network.has_table: f"method {options.network.method}, which has --style_augment false for that",
-            options.network.reads_statistics: "a statistics predictor, which reads the loss network at each step",
-        }.get(True, "--distill_weight 0, which compares no styles")
-        raise UserError(f"option style_crops: found {count}, expected 0 with {why}")
-    return StyleCrops(stylization, count * images.style_count, options.data.style_side)
