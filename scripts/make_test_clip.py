@@ -1,4 +1,4 @@
-"""Writes a video that is hard to keep whole: variable frame rate, rotation, two sound tracks, subtitles, chapters.
+"""Writes a video with much that is easily lost: variable frame rate, rotation, two sound tracks, subtitles, chapters.
 
 python scripts/make_test_clip.py clip.mp4 [--seconds 10] [--width 640] [--height 360] [--still]
 
@@ -46,7 +46,7 @@ def frame_times(seconds) -> list[int]:
 
 
 def frame_at(photo, second, width, height, still, rng) -> np.ndarray:
-    """A view of the photograph that moves, or one with noise that does not; uint8 (height, width, 3)."""
+    """A moving view of the photograph, or a still view with noise; uint8 (height, width, 3)."""
     rows, columns = photo.shape[0] - height, photo.shape[1] - width
     part = 0.5 if still else 0.5 + 0.4 * np.sin(second * 0.8)
     view = photo[int(rows * part) :, int(columns * part) :][:height, :width]
@@ -56,7 +56,7 @@ def frame_at(photo, second, width, height, still, rng) -> np.ndarray:
 
 
 def write_clip(path, seconds=10, width=640, height=360, still=False, rotation=90):
-    """Writes the clip; its frames lie on their side and say so, as those of a telephone do."""
+    """Writes the clip. Frames are stored on their side with a rotation in the file, as telephones do."""
     av = import_av()
     photo = resize_short_side(read_image(ROOT / "dataset/test/content/astronaut.jpg"), max(width, height) + 80)
     rng = np.random.default_rng(0)

@@ -16,7 +16,7 @@ from src.options.option import Options, PathText, option
 
 @dataclass(frozen=True)
 class PackOptions(Options):
-    """What changes beside the precision."""
+    """Changes of the checkpoint beside the precision."""
 
     transfer_from: PathText = option(
         "",

@@ -112,16 +112,16 @@ def parse(argv, sections, description, positionals=(), own=None, topics=None, ba
 
 
 def refuse_options(given, sections, keep, why):
-    """Refuses what a command line asks for in vain.
+    """Refuses options of a command line that do nothing in this run.
 
     Args:
         given: (section, name) of the options on the command line, see `parse`.
         sections: names of the sections whose options do nothing in this run.
-        keep: options of theirs that do something all the same.
-        why: ends the sentence "option X: ...".
+        keep: options of these sections that do something all the same.
+        why: the reason, which ends the sentence "option X: ...".
 
     Raises:
-        UserError: the command line names one of their options.
+        UserError: the command line has an option of these sections that is not in `keep`.
     """
     for section, name in given:
         if section in sections and name not in keep:

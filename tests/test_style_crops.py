@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tiny_runs import LOSS
 
+from src.color_loss import AREAS
 from src.config import defaults
 from src.errors import UserError
 from src.models.factory import create_model
@@ -17,6 +18,7 @@ from src.training.stylization import build_stylization, create_stylization
 from src.weights.loss_network import create_loss_network
 
 SIDE = 48
+COLOR = LOSS | {"color_weight": 0.1}
 # (style, number): two crops of one style, and one number of two styles
 CROPS = [(0, 0), (0, 1), (3, 1)]
 
@@ -27,7 +29,7 @@ def stylization(loss_weights):
 
     def make(predictor, frozen=False):
         network = defaults(network={"predictor": predictor, "width": 0.25, "train_inception": False})["network"]
-        loss = defaults(loss=LOSS)["loss"]
+        loss = defaults(loss=COLOR)["loss"]
         model = create_model(network)
         for parameter in model.predictor.get_parameters():
             parameter.requires_grad = parameter.requires_grad and not frozen
@@ -53,11 +55,11 @@ def targets(objective, content, style, *given):
 def test_a_step_compares_with_what_it_compares_with_otherwise(stylization, image, predictor, frozen, kept):
     objective = stylization(predictor, frozen)
     content, style = batch(image, 0), batch(image, 5)
-    drawn = Stylization(objective.model, objective.loss_network, objective.taps, defaults(loss=LOSS)["loss"])
+    drawn = Stylization(objective.model, objective.loss_network, objective.taps, defaults(loss=COLOR)["loss"])
     expected = targets(drawn, content, style)
     crops = StyleCrops(objective, 8, SIDE)
     given = crops.targets(CROPS, style)
-    assert len(given) == len(LOSS["style_taps"]) + kept
+    assert len(given) == len(LOSS["style_taps"]) + len(AREAS) + kept
     for found, wanted in zip(targets(objective, content, style, *given), expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
     # they are not computed again: pixels of another style change nothing, and the order of the crops does

@@ -54,7 +54,7 @@ def recipe_step(recipe, runtime, distil=False):
     if styles:
         given = [ms.Tensor(np.eye(len(styles), dtype=np.float32)[[0, 0]])]
         if not options["data"].style_augment:
-            grams = [gram.asnumpy() for gram in stylization.loss.style_targets(stylization.loss_network(style))]
+            grams = [gram.asnumpy() for gram in stylization.loss.style_targets(stylization.loss_network(style), style)]
             stylization.remember([np.stack([gram[0]] * len(styles)) for gram in grams])
     elif options["data"].style_crops:
         given = stylization.describe(style)
@@ -73,6 +73,7 @@ def _optimization(loss, settings, runtime):
     pastiche = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)
     objective = PasticheLoss(loss_network, taps, loss, pastiche, (1.0,))
     features = loss_network(ms.Tensor(pastiche))
-    targets = ms.mutable(objective.loss.content_targets(features)), ms.mutable(objective.loss.style_targets(features))
+    style_targets = objective.loss.style_targets(features, ms.Tensor(pastiche))
+    targets = ms.mutable(objective.loss.content_targets(features)), ms.mutable(style_targets)
     scale = settings.loss_scale if runtime.precision == "float16" else None
     return OPTIMIZERS[settings.optimizer](objective, targets, settings, scale).cell, targets

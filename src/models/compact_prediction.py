@@ -27,11 +27,11 @@ def channel_statistics(features):
 
 
 class StatisticsEmbedding(nn.Cell):
-    """Channel statistics of feature maps, standardised, to a style embedding: the end of two predictors.
+    """Standardised channel statistics of feature maps to a style embedding: the last layers of two predictors.
 
-    Means and standard deviations are standardised over the training styles. Differs from the paper, which takes the
-    mean of one deep layer: statistics of all depths are what Gram matrices are made of, and they train in minutes
-    without pretraining.
+    The statistics are means and standard deviations, standardised over the training styles. Differs from the paper,
+    which takes the mean of one deep layer. Statistics of all depths are near to the Gram matrices of the style loss,
+    and a predictor that reads them trains in minutes without pretraining.
 
     Args:
         channels: of the feature maps, in their order.
@@ -47,14 +47,14 @@ class StatisticsEmbedding(nn.Cell):
 
     @property
     def standardised(self) -> bool:
-        """Whether it has a center and scale, from training styles or from a checkpoint."""
+        """Whether center and scale are set, from training styles or from a checkpoint."""
         return bool(np.any(self.center.asnumpy()))
 
     def standardise_over(self, statistics):
-        """Takes center and scale from the statistics (number of styles, 2 * channels) of the training styles."""
+        """Sets center and scale from the statistics (number of styles, 2 * channels) of the training styles."""
         self.center.set_data(ms.Tensor(statistics.mean(0), ms.float32))
         deviation = statistics.std(0)
-        # a channel that is nearly constant must not be blown up should it come to life
+        # without this addend, a channel that is nearly constant over the training styles would get a huge factor
         self.scale.set_data(ms.Tensor(deviation + 0.01 * deviation.mean(), ms.float32))
 
     def standardise(self, statistics):
@@ -124,8 +124,8 @@ def _convolution(in_channels, out_channels, stride):
 class StatisticsPredictor(StatisticsEmbedding):
     """Embeds from the channel statistics of a loss network's features at relu1_1 .. relu5_1.
 
-    It learns in minutes where a predictor from pixels needs days, so it is the teacher for the compact one. The loss
-    network is not part of its checkpoint; `attach` brings it.
+    This predictor learns in minutes where a predictor from pixels needs days. So it is the teacher of the compact
+    predictor. The loss network is not part of the predictor's checkpoint; `attach` sets the loss network.
 
     Args:
         loss_network: name of the loss network, for the number of channels.
@@ -144,7 +144,7 @@ class StatisticsPredictor(StatisticsEmbedding):
         return channel_statistics(self.loss_network[0](style))
 
     def standard_statistics(self, style):
-        """style (N, 3, H, W) to those statistics, standardised (N, 2 * channels)."""
+        """style (N, 3, H, W) to the standardised statistics of the loss network's features (N, 2 * channels)."""
         return self.clipped(self.own_statistics(style))
 
     def clipped(self, statistics):

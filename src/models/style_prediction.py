@@ -10,13 +10,13 @@ from mindspore import Parameter, ParameterTuple, nn, ops
 from src.models.inception_v3 import InceptionV3
 
 MIXED_6E_CHANNELS = 768
-# An update by Adam is about as large for every parameter: in this unit, a style's few thousand numbers move ten times
-# as far as the shared weights, and 2,000 steps tell styles apart where Dumoulin et al. take 40,000.
+# Adam's updates are about as large for every parameter. In this unit, the few thousand numbers of a style move ten
+# times as far as the shared weights, so that 2,000 steps tell styles apart where Dumoulin et al. take 40,000.
 ROW_UNIT = 10.0
 
 
 class InceptionPredictor(nn.Cell):
-    """The paper's: Inception-v3 to Mixed_6e, mean over space, a dense layer (Ghiasi et al. 2017, section 2.2)."""
+    """The paper's: Inception-v3 up to Mixed_6e, mean over space, a dense layer (Ghiasi et al. 2017, section 2.2)."""
 
     def __init__(self, embedding_dim, train_inception):
         super().__init__()
@@ -32,12 +32,12 @@ class InceptionPredictor(nn.Cell):
 
 
 class StyleTable(nn.Cell):
-    """A row a style, all gammas, then all betas of the style transfer network: no style is predicted.
+    """A table with a row for each style: all gammas, then all betas of the style transfer network.
 
-    Dumoulin et al. 2016, section 2.2: the only parameters that are a style's own. With one row it is the affine part of
-    the instance norms of Johnson et al. 2016. Differs from Dumoulin: the contract layers are normalised without the
-    style, as in the family's other networks; a blend is the mean of whole rows, as theirs is (section 3.4). A Parameter
-    holds its row divided by `ROW_UNIT`.
+    Dumoulin et al. 2016, section 2.2: these are the only parameters that belong to one style. A table of one row is the
+    affine part of the instance norms of Johnson et al. 2016. A blend is the mean of whole rows, as in Dumoulin's
+    section 3.4. Differs from Dumoulin: the contract layers are normalised without the style, as in the family's other
+    networks. A Parameter holds its row divided by `ROW_UNIT`.
 
     Args:
         styles: how many rows.

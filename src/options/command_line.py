@@ -33,7 +33,8 @@ class CommandLine:
         for section, option in options:
             for name in option.names:
                 self._by_flag.setdefault(_flag(name), []).append((section, option))
-        for sharing in self._by_flag.values():  # an option with choices takes what is among them, the other the rest
+        # of two options with one name, the one with choices takes its choices, the other all else
+        for sharing in self._by_flag.values():
             sharing.sort(key=lambda pair: not pair[1].limits.choices)
 
     def read(self, argv):
@@ -109,7 +110,7 @@ class CommandLine:
             group = groups[section] if visible else parser
             if alone:
                 group.add_argument(*alone, **_settings(option, [(section, option)], text))
-            elif visible:  # every name of it is another option's, too: of them, the first shown says what it is
+            elif visible:  # all names of this option are shared with others; the first one that is shown has the help
                 for flag in flags:
                     described.setdefault(flag, (group, text))
         for flag, sharing in self._by_flag.items():
@@ -169,7 +170,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Store(argparse.Action):
-    """Notes a value under its option: of those that share the flag, the first that takes the value."""
+    """Stores a value under its option. Of several options with this flag, it is the first that accepts the value."""
 
     def __init__(self, option_strings, dest, candidates, **settings):
         super().__init__(option_strings, argparse.SUPPRESS, default=argparse.SUPPRESS, **settings)

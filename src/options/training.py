@@ -107,6 +107,9 @@ class LossConfig(Options):
     grid_weight: float = option(
         0.0, "weight of the grid loss, against a lattice of dots four or two pixels apart; 0 for none", least=0
     )
+    color_weight: float = option(
+        0.0, "weight of the color loss: means and covariances of the colors against the style's; 0 for none", least=0
+    )
     normalize_losses: bool | str = option(
         False,
         "divide each image's loss at each tap by the target's own energy (needed by distilled_vgg19); balanced divides "
@@ -232,6 +235,11 @@ class TrainConfig(Options):
     save_every: int = option(1000, "steps between checkpoints", least=1)
     keep_checkpoints: int = option(3, "how many checkpoints stay", least=1)
     resume: bool = option(True, "go on from the newest checkpoint in output_dir", common=True)
+    dataset_sink_mode: bool = option(
+        False,
+        "batches wait in a queue on the device, where each step fetches its own (Ascend and GPU; a damaged file ends "
+        "the run)",
+    )
     format: str = option(
         "native",
         "names in the checkpoint; modelzoo writes what the published MindSpore scripts read",

@@ -39,7 +39,7 @@ class Stylization(nn.Cell):
         return loss
 
     def targets(self, content, style, *given):
-        """What a step compares with: content features, the style's Gram matrices, and what the predictor reads.
+        """Content features, the targets of the style loss, and what the predictor reads.
 
         Args:
             content: (N, 3, H, W) in [0, 1].
@@ -51,8 +51,8 @@ class Stylization(nn.Cell):
         return content_features, grams, predictor_input
 
     def style_targets(self, style, given):
-        """Gram matrices, one a style tap, and what the predictor reads: the style. `given` is empty."""
-        return self.loss.style_targets(self.loss_network(style)), style
+        """The targets of the style loss, and what the predictor reads: the style. `given` is empty."""
+        return self.loss.style_targets(self.loss_network(style), style), style
 
     def embed(self, predictor_input):
         """Style embeddings (N, embedding_dim) of what `style_targets` gave the predictor to read."""
@@ -87,10 +87,10 @@ class TableStylization(Stylization):
         self.grams = ParameterTuple(Parameter(table, name=f"grams{i}", requires_grad=False) for i, table in rows)
 
     def style_targets(self, style, given):
-        """Gram matrices, and what the table reads: `given[0]`, weights (N, styles) that pick a row a style image."""
+        """The targets of the style loss, and what the table reads: weights (N, styles) that are `given[0]`."""
         weights = given[0]
         if not self.grams:
-            return self.loss.style_targets(self.loss_network(style)), weights
+            return self.loss.style_targets(self.loss_network(style), style), weights
         picked = ()
         for table in self.grams:
             styles, channels, _ = table.shape

@@ -1,7 +1,7 @@
 """What a training run works with, prepared from the options."""
 
+import functools
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -15,6 +15,7 @@ from src.runtime import Runtime
 from src.training.build import describe_versions
 from src.training.files import CheckpointFolder, model_arrays, model_writer, restore_state, step_parameters
 from src.training.objective import Objective
+from src.training.sink import sink
 from src.training.style_crops import StyleCrops
 from src.training.styles import table_weights, whole_grams
 from src.training.train_step import TrainOneStep
@@ -114,11 +115,25 @@ class Run:
             "style_crops": self.options.data.style_crops,
         }
 
-    def style_inputs(self) -> Callable:
-        """A function (step, style images of its batch) that gives what the step takes beside the batch, a list.
+    def steps(self):
+        """The steps that are left: the inputs of each, and the function that runs a step with them.
 
-        Of a table these are the weights that pick the batch's styles. Of fixed style crops they are the crops' targets.
-        Otherwise the list is empty.
+        Returns:
+            an iterable of tuples, and a function that takes one tuple's elements and returns what `step_cell` returns.
+        """
+        images, train, styles = self.images, self.options.train, self.model.styles
+        style_inputs = self._style_inputs()
+        if train.dataset_sink_mode:
+            weights = functools.partial(table_weights, styles, images) if styles else None
+            return sink(self.step_cell, images, self.start, train.steps, weights)
+        batches = enumerate(images.batches(self.start, train.steps), self.start)
+        inputs = ((content, style, *style_inputs(step, style)) for step, (content, style) in batches)
+        return inputs, self.step_cell
+
+    def _style_inputs(self):
+        """A function (step, style images of the step's batch) that gives the inputs of a step beside the batch, a list.
+
+        With a table these are the weights that pick the batch's styles, with fixed style crops the crops' targets.
         """
         images, data, styles = self.images, self.options.data, self.model.styles
         if styles:

@@ -1,7 +1,7 @@
-"""What a training step needs to know of a style crop, computed once for each of a fixed number of crops a style.
+"""Targets of style crops, computed once for each crop. Each style image then has a fixed number of crops.
 
-A step that draws new crops pays a pass of the loss network, and of the style prediction network, for each. With a fixed
-number of them the Gram matrices, and what the frozen part of the predictor makes of them, are kept in memory.
+A step with new crops needs a pass of the loss network, and of the style prediction network, for each crop. With a fixed
+number of crops, the Gram matrices and the output of the predictor's frozen part are kept in memory.
 """
 
 import logging
@@ -16,20 +16,20 @@ from src.models.style_prediction import InceptionPredictor
 from src.training.objectives import Stylization
 
 logger = logging.getLogger("style_transfer")
-# of the free memory; the rest is for the networks
+# part of the free memory for the targets; the rest is for the networks
 MEMORY_SHARE = 0.7
 
 
 class CropsStylization(Stylization):
     """The stylization objective of fixed style crops, for a style prediction network that reads pixels.
 
-    A step is given the crops' Gram matrices, and what the frozen part of the predictor makes of them: the embeddings
-    where all of the predictor is frozen, the mean of Mixed_6e where Inception-v3 is.
+    A step takes the crops' targets of the style loss, and the output of the predictor's frozen part: embeddings where
+    all of the predictor is frozen, the mean of Mixed_6e where Inception-v3 is frozen.
 
-    Args: those of `Stylization`. What is frozen must be so already.
+    Args: those of `Stylization`. Parameters that are not trained must be frozen already.
 
     Attributes:
-        kept: what is kept of a crop beside its Gram matrices, in words; empty for nothing.
+        kept: the output of the predictor's frozen part, in words; empty without a frozen part.
     """
 
     def __init__(self, model, loss_network, taps, loss):
@@ -41,8 +41,8 @@ class CropsStylization(Stylization):
             self.kept = "features of Inception-v3"
 
     def describe(self, style):
-        """Style crops (N, 3, H, W) to what a step is given of them, a tuple."""
-        grams = self.loss.style_targets(self.loss_network(style))
+        """Style crops (N, 3, H, W) to the tensors that a step takes of them, a tuple."""
+        grams = self.loss.style_targets(self.loss_network(style), style)
         if self.kept == "embeddings":
             return (*grams, self.model.predictor(style))
         if self.kept:
@@ -50,12 +50,13 @@ class CropsStylization(Stylization):
         return grams
 
     def style_targets(self, style, given):
-        """Gram matrices, and what the predictor reads: the style, or what is kept of it. `given` is of `describe`."""
-        count = len(self.loss.style_taps)
-        return given[:count], given[count] if self.kept else style
+        """The targets of the style loss, and what the predictor, or the rest of it, reads. `given` is of `describe`."""
+        if self.kept:
+            return given[:-1], given[-1]
+        return given, style
 
     def embed(self, predictor_input):
-        """Style embeddings (N, embedding_dim) of the style, or of what is kept of it."""
+        """Style embeddings (N, embedding_dim) of the style, or of the output of the predictor's frozen part."""
         if self.kept == "embeddings":
             return predictor_input
         if self.kept:
@@ -79,17 +80,17 @@ class DescribeStyle(nn.Cell):
 
 
 class StyleCrops:
-    """The targets of the style crops met so far.
+    """The targets of style crops, each computed when a batch first has the crop.
 
     A Gram matrix is symmetric, so its upper half is kept, in float32.
 
     Args:
         stylization: `CropsStylization`, whose steps take these targets.
-        count: how many crops there are, of all styles.
-        side: of a crop, pixels.
+        count: number of crops of all styles.
+        side: side of a crop, pixels.
 
     Raises:
-        UserError: they would not fit into the memory.
+        UserError: the targets would not fit into the memory.
     """
 
     def __init__(self, stylization, count, side):
@@ -117,8 +118,8 @@ class StyleCrops:
         """Tensors of a batch, as `Stylization.targets` takes them.
 
         Args:
-            crops: what tells each crop of the batch from others, see `src.data.dataset.PairedImages.style_crops`.
-            style: the batch (N, 3, H, W), of which those not met before are described.
+            crops: a key for each crop of the batch, see `src.data.dataset.PairedImages.style_crops`.
+            style: the batch (N, 3, H, W), from which the targets of new crops are computed.
         """
         new = [i for i, crop in enumerate(crops) if crop not in self._known]
         pixels = style.asnumpy() if new else None
@@ -138,7 +139,7 @@ class StyleCrops:
 
 
 def _places(rows, columns):
-    """Where each entry of a symmetric matrix stands in its upper half of these rows and columns."""
+    """The place of each entry of a symmetric matrix in the flat list of its upper half, given by rows and columns."""
     places = np.zeros((rows[-1] + 1,) * 2, np.intp)
     places[rows, columns] = places[columns, rows] = np.arange(len(rows))
     return places

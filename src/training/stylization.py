@@ -1,5 +1,6 @@
 """From options to the stylization objective, with its loss network."""
 
+from src.color_loss import check_color_side
 from src.errors import UserError
 from src.losses import check_grid_side
 from src.runtime import apply_precision
@@ -33,6 +34,8 @@ def build_stylization(options, model, runtime):
     check_crops(options)
     if options.loss.grid_weight > 0:
         check_grid_side(options.data.image_size, "option image_size has")
+    if options.loss.color_weight > 0:
+        check_color_side(min(options.data.image_size, options.data.style_side), "crops have")
     return create_stylization(model, options.loss, load, options.data.style_crops > 0)
 
 

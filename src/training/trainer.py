@@ -14,6 +14,7 @@ from src.training.first_weights import build_model, starting_checkpoint
 from src.training.outputs import Outputs
 from src.training.ranks import check_same_weights
 from src.training.run import Run
+from src.training.sink import check_sink
 from src.training.styles import known_styles, table_styles
 from src.weights.modelzoo import check_published
 
@@ -36,6 +37,7 @@ def train(options, runtime) -> int:
     """
     if options.train.format == "modelzoo":
         check_published(options.network)
+    check_sink(options, runtime.device_target)
     output = Path(options.train.output_dir).expanduser()
     if not runtime.is_main:  # the ranks are one run, whose files the first one writes
         return _train(options, runtime, output)
@@ -49,8 +51,8 @@ def _train(options, runtime, output):
     if run.start >= steps:
         logger.info("%s holds step %d of %d: nothing to do; --steps asks for more", output, run.start, steps)
         return 0
-    style_inputs = run.style_inputs()
-    return run_steps(run, style_inputs, Outputs(run, output))
+    inputs, run_step = run.steps()
+    return run_steps(run, inputs, run_step, Outputs(run, output))
 
 
 def prepare(options, runtime, output) -> Run:
@@ -82,19 +84,19 @@ def find_images(options, runtime):
     return images, styles
 
 
-def run_steps(run, style_inputs, outputs) -> int:
+def run_steps(run, inputs, run_step, outputs) -> int:
     """Runs the steps that are left. Returns the exit code, see `train`.
 
     Args:
         run: a `Run`, prepared.
-        style_inputs: what `run.style_inputs` gave.
+        inputs, run_step: what `run.steps` returned.
         outputs: `Outputs` of the run.
     """
     train, step = run.options.train, run.start
     results, save_due = [], False
     with Interrupt() as interrupt:
-        for content, style in run.images.batches(run.start, train.steps):
-            results.append(run.step_cell(content, style, *style_inputs(step, style)))
+        for batch in inputs:
+            results.append(run_step(*batch))
             step += 1
             last = step == train.steps or interrupt.wanted
             # weights are saved after a step that has shown that they give finite losses

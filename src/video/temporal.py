@@ -5,10 +5,10 @@ import numpy as np
 from src.video.measure import Steadiness, optical_flow, warp
 from src.video.packages import import_cv2
 
-# part of the former statistics, and of the former pastiche where the flow is valid, in the next one
+# weights of the former statistics, and of the former pastiche where the flow is valid, in the next frame
 KEEP_STATISTICS = 0.85
 KEEP_PIXELS = 0.75
-# flow, pixels a frame, at which half of that is kept: each step of a fast motion blurs strokes a little more
+# flow, pixels a frame, at which that weight is halved, because each step of a fast motion blurs strokes a little more
 HALVED_AT = 3.0
 # two frames belong to different scenes when their thumbnails differ by this much, mean of [0, 1]
 CUT = 0.18
@@ -34,7 +34,7 @@ class Plain:
         return self.pastiche
 
     def state(self) -> dict:
-        """What the next frame depends on, {name: array}: saved with each segment, so that a stopped run goes on."""
+        """The arrays on which the next frame depends, {name: array}. Each segment keeps them for a resumed run."""
         return {} if self.pastiche is None else {"pastiche": self.pastiche}
 
     def restore(self, state):
@@ -47,15 +47,15 @@ class Plain:
 
 
 class Steady:
-    """Each frame with what is known of those before it; see the module.
+    """Each frame with the statistics and the pastiche of the frame before; see the module.
 
-    Statistics are smoothed where the engine has the graph for tiles, which takes them as an input. At a cut nothing is
-    kept. Differs from Ruder et al. 2016 (arXiv 1604.08610): nothing is optimised, the blend is one step.
+    Statistics are smoothed where the engine has the graph for tiles, which takes them as an input. At a cut, both start
+    anew. Differs from Ruder et al. 2016 (arXiv 1604.08610): no frame is optimised, each frame is blended once.
 
     Args:
         stylizer, side: as for `Plain`.
-        measured: of how many pairs of frames in a row the figures are taken, from the first of each segment on; a
-            frame that is measured is stylised by itself as well.
+        measured: number of pairs of frames, from the start of each segment, for which the figures are measured. A
+            measured frame is also stylised by itself.
     """
 
     def __init__(self, stylizer, side=None, measured=4):
@@ -127,7 +127,7 @@ def blend_along(flow, valid, contents, pastiches) -> np.ndarray:
     """
     cv2 = import_cv2()
     moved = warp(contents[0], flow).astype(np.float32)
-    # noise of single pixels is no reason to distrust the flow, so the difference is taken over a neighbourhood
+    # the difference is averaged over a neighbourhood, because the noise of single pixels does not make the flow wrong
     difference = cv2.GaussianBlur(np.abs(moved - contents[1]).mean(2) / 255, (0, 0), 2)
     trust = valid * np.clip(1 - difference / FADE, 0, 1)
     kept = KEEP_PIXELS / (1 + np.linalg.norm(flow, axis=2, keepdims=True) / HALVED_AT)

@@ -33,12 +33,12 @@ class StatisticsStylization(Stylization):
         return dataclasses.replace(loss, unit_activations=False)
 
     def style_targets(self, style, given):
-        """Gram matrices, and the statistics (N, 2 * channels) that the predictor reads. `given` is empty."""
+        """The targets of the style loss, and the statistics (N, 2 * channels) for the predictor. `given` is empty."""
         style_features = self.loss_network(style)
         read = ()
         for i in self.statistics_taps:
             read += (style_features[i],)
-        return self.loss.style_targets(style_features), channel_statistics(read)
+        return self.loss.style_targets(style_features, style), channel_statistics(read)
 
     def embed(self, predictor_input):
         """Style embeddings (N, embedding_dim) of statistics."""
