@@ -119,7 +119,7 @@ def optimize(options, choice, jobs, progress):
 
 def share_options(options):
     """Checks that every option given means something for the method, and gives it to the method's section."""
-    given, optimises = options.given, options.network.method == "optimize"
+    given, optimises = options.given, not options.network.traits.has_networks
     if not optimises:
         refuse_options(given, ["optimize", "loss"], (), "does nothing without --method optimize")
         return False

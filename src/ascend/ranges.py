@@ -20,7 +20,9 @@ from src.models.style_prediction import StyleTable
 from src.optimize.objective import PasticheLoss
 from src.optimize.settings import weighted_loss
 from src.runtime import Runtime
-from src.training.build import build_model, build_objective, standardise_statistics, starting_checkpoint
+from src.training.build import build_objective
+from src.training.distillation.statistics import standardise_statistics
+from src.training.first_weights import build_model, starting_checkpoint
 from src.training.styles import known_styles, table_styles, table_weights
 from src.weights.loss_network import create_loss_network
 
@@ -137,12 +139,13 @@ def measure_recipe(recipe, data, train, batches=2) -> Ranges:
         UserError: weights or images that are not there.
     """
     options = SimpleNamespace(**defaults(recipe))
-    options.data = dataclasses.replace(options.data, **data)
+    # the targets of fixed crops are computed outside the step
+    options.data = dataclasses.replace(options.data, **{"style_crops": 0, **data})
     options.train = dataclasses.replace(options.train, **{"distill_from": "", **train})
     known = known_styles(options.network, starting_checkpoint(options.train))
     images = PairedImages(options.data, RUNTIME.seed, known_styles=known)
     ms.set_context(mode=ms.PYNATIVE_MODE)
-    make = _optimization if options.network.method == "optimize" else _training
+    make = _training if options.network.traits.has_networks else _optimization
     cells, weights, run, scale = make(options, images, known)
     watch = Watch(cells, options.loss.style_taps)
     gradients = ops.value_and_grad(run, None, weights)
@@ -180,7 +183,7 @@ def _optimization(options, images, known):
         # an optimisation starts from the content
         objective.pastiche.set_data(content[:1])
         content_features = objective.loss.content_targets(loss_network(content[:1]))
-        style_grams = objective.loss.style_targets(loss_network(style[:1]))
+        style_grams = objective.loss.style_targets(loss_network(style[:1]), style[:1])
         return objective(content_features, style_grams, ())[0]
 
     weights = ms.ParameterTuple([objective.pastiche])
