@@ -205,7 +205,7 @@ def test_contents_that_do_not_fit_into_the_free_memory_are_tiled(reference, imag
 )
 def test_what_is_stylised_whole_without_mindspore(engine, gigabytes, width, pixels, whole, monkeypatch):
     monkeypatch.setattr(tiles, "free_memory", lambda: gigabytes * 2.0**30)
-    networks = SimpleNamespace(name=engine, network=Architecture(width=width))
+    networks = SimpleNamespace(name=engine, architecture=Architecture(width=width))
     assert (pixels <= tiles.fitting_pixels(networks)) == whole
 
 

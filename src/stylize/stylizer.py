@@ -180,7 +180,7 @@ class Stylizer:
         """
         _check_image(content)
         embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
-        reflects = self.networks.network.padding == "reflect"
+        reflects = self.networks.architecture.padding == "reflect"
         background, constant = find_background(content) if reflects else (None, False)
         if constant or self.tile or not self.networks.can_tile or content[..., 0].size > fitting_pixels(self.networks):
             return None
@@ -204,7 +204,7 @@ class Stylizer:
         """
         _check_image(content)
         embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
-        reflects = self.networks.network.padding == "reflect"
+        reflects = self.networks.architecture.padding == "reflect"
         background, constant = find_background(content) if reflects else (None, False)
         if constant:
             return np.broadcast_to(to_image(paint_constant(self.networks, embedding)), content.shape).copy()
