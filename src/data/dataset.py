@@ -106,7 +106,7 @@ class PairedImages:
         """
         step = start_step
         while step < stop_step:
-            iterator = self._pipeline(step, stop_step).create_tuple_iterator(num_epochs=1)
+            iterator = self.pipeline(step, stop_step).create_tuple_iterator(num_epochs=1)
             try:
                 for batch in iterator:
                     yield tuple(batch)
@@ -117,7 +117,11 @@ class PairedImages:
             finally:
                 iterator.stop()
 
-    def _pipeline(self, start_step, stop_step):
+    def pipeline(self, start_step, stop_step):
+        """The MindData dataset of the batches of steps start_step to stop_step - 1; see `batches` for what it gives.
+
+        A damaged file ends it, where `batches` takes another in its place.
+        """
         ds.config.set_prefetch_size(self._data.prefetch)
         # MindData refuses more workers than cores
         workers = {"num_parallel_workers": min(self._data.num_parallel_workers, multiprocessing.cpu_count())}

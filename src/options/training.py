@@ -231,6 +231,11 @@ class TrainConfig(Options):
     save_every: int = option(1000, "steps between checkpoints", least=1)
     keep_checkpoints: int = option(3, "how many checkpoints stay", least=1)
     resume: bool = option(True, "go on from the newest checkpoint in output_dir", common=True)
+    dataset_sink_mode: bool = option(
+        False,
+        "batches wait in a queue on the device, where each step fetches its own (Ascend and GPU; a damaged file ends "
+        "the run)",
+    )
     format: str = option(
         "native",
         "names in the checkpoint; modelzoo writes what the published MindSpore scripts read",

@@ -14,7 +14,7 @@ from src.images.padding import pad_image
 from src.sections import RuntimeConfig, StylizeConfig
 from src.styles import blend_weights
 from src.stylize.flat import background_input, find_background, paint_constant
-from src.stylize.tiles import LEAST_REDUCED, LIMITS, fitting_pixels, stylize_tiled
+from src.stylize.tiles import chosen_side, most_pixels, stylize_tiled
 
 # The style image for the style prediction network: its short side in pixels, and how much longer the other may be.
 # Magenta embeds styles at 256, too. With a fixed size the embedding does not depend on the resolution of the file.
@@ -171,8 +171,18 @@ class Stylizer:
             )
         return self.blend([self.embed(content), embedding], [1 - strength, strength])
 
-    def statistics(self, content, embedding):
+    def side(self, pixels) -> int:
+        """The side of the tiles in which a content of so many pixels is stylised now; 0 for whole ones.
+
+        What it is may depend on the free memory, see `src.stylize.tiles.chosen_side`.
+        """
+        return self.tile or (chosen_side(self.networks, pixels) if self.networks.can_tile else 0)
+
+    def statistics(self, content, embedding, side=None):
         """Means and variances of all instance norms over a content, for `stylize`; float32 (2, their channels).
+
+        Args:
+            side: as for `stylize`.
 
         Returns:
             the statistics; or None where the engine has no graph that takes statistics, or where the content is
@@ -182,12 +192,13 @@ class Stylizer:
         embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
         reflects = self.networks.architecture.padding == "reflect"
         background, constant = find_background(content) if reflects else (None, False)
-        if constant or self.tile or not self.networks.can_tile or content[..., 0].size > fitting_pixels(self.networks):
+        side = self.side(content[..., 0].size) if side is None else side
+        if constant or side or not self.networks.can_tile:
             return None
         padded = pad_image(content, MULTIPLE, SMALLEST_SIDE)
         return self.networks.collect(to_network(padded) - background_input(self.networks, background), embedding)
 
-    def stylize(self, content, embedding, progress=None, statistics=None) -> np.ndarray:
+    def stylize(self, content, embedding, progress=None, statistics=None, side=None) -> np.ndarray:
         """The pastiche, uint8 of the content's shape, of a uint8 (H, W, 3) RGB image of any size and an embedding.
 
         A constant content gives a constant pastiche, see `src.stylize.flat`.
@@ -198,6 +209,7 @@ class Stylizer:
         Args:
             progress: function of the work done and of all work, called after each tile; or None.
             statistics: for the instance norms in place of the content's own, as `statistics` gives them; or None.
+            side: from `self.side`, for pictures that belong together; None to choose it now.
 
         Raises:
             UserError: exported files for one size that can't tile, and a content of another.
@@ -208,11 +220,8 @@ class Stylizer:
         background, constant = find_background(content) if reflects else (None, False)
         if constant:
             return np.broadcast_to(to_image(paint_constant(self.networks, embedding)), content.shape).copy()
-        limits, most = LIMITS[self.networks.name], fitting_pixels(self.networks)
-        side = self.tile
-        if not side and content[..., 0].size > most and self.networks.can_tile:
-            side = limits.tile
-        reduced = content if side else _reduce(content, max(most, min(limits.whole, LEAST_REDUCED)))
+        side = self.side(content[..., 0].size) if side is None else side
+        reduced = content if side or self.networks.can_tile else _reduce(content, most_pixels(self.networks))
         padded = pad_image(reduced, MULTIPLE, SMALLEST_SIDE)
         self._check_size(content, padded, side)
         nothing = background_input(self.networks, background)

@@ -78,6 +78,26 @@ def fitting_pixels(networks, most=None) -> int:
     return int(min(most or limits.whole, limits.whole, fitting))
 
 
+def most_pixels(networks) -> int:
+    """How many pixels a content has at most where there are no tiles: larger ones are reduced."""
+    return max(fitting_pixels(networks), min(LIMITS[networks.name].whole, LEAST_REDUCED))
+
+
+def chosen_side(networks, pixels) -> int:
+    """The side of the tiles for a content of so many pixels; 0 where it is stylised whole.
+
+    A content is tiled when it has more pixels than the engine takes at once, or than fit into the free memory. One
+    that is no larger than a single tile is not: tiles would take as much memory, and another program's use of the
+    memory would decide which of two slightly different pastiches it gets.
+
+    Args:
+        networks: see `fitting_pixels`; they can tile.
+    """
+    limits = LIMITS[networks.name]
+    tiled = pixels > limits.whole or pixels > max(fitting_pixels(networks), limits.tile**2)
+    return limits.tile if tiled else 0
+
+
 def plan_tiles(length, side) -> list[Span]:
     """Tiles of one size along an axis. Each pixel is kept once, at least `MARGIN` from a tile's border in the picture.
 

@@ -1,5 +1,6 @@
 """The training loop."""
 
+import functools
 import logging
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from src.training.log import LossLog
 from src.training.preview import Preview
 from src.training.ranks import check_same_weights
 from src.training.schedule import learning_rates
+from src.training.sink import check_sink, sink
 from src.training.skipped import SkippedSteps
 from src.training.style_crops import fixed_crops
 from src.training.styles import known_styles, table_styles, table_weights, whole_grams
@@ -50,6 +52,7 @@ def train(options, runtime) -> int:
     """
     if options.train.format == "modelzoo":
         check_published(options.network)
+    check_sink(options, runtime.device_target)
     output = Path(options.train.output_dir).expanduser()
     if not runtime.is_main:  # the ranks are one run, whose files the first one writes
         return _train(options, runtime, output)
@@ -111,14 +114,18 @@ def _train(options, runtime, output):
     rates = learning_rates(setting)
     skipped = SkippedSteps(images, objective.names, start)
     results, save_due, step = [], False, start
+    batches, run_step = images.batches(start, setting.steps), step_cell
+    if setting.dataset_sink_mode:
+        weights = functools.partial(table_weights, styles, images) if styles else None
+        batches, run_step = sink(step_cell, images, start, setting.steps, weights)
     with Interrupt() as interrupt:
-        for content, style in images.batches(start, setting.steps):
+        for batch in batches:
             given = []
-            if styles:
+            if styles and batch:
                 given = [table_weights(styles, images, step)]
             elif crops is not None:
-                given = crops.targets(images.style_crops(step), style)
-            results.append(step_cell(content, style, *given))
+                given = crops.targets(images.style_crops(step), batch[1])
+            results.append(run_step(*batch, *given))
             step += 1
             last = step == setting.steps or interrupt.wanted
             # weights are saved after a step that has shown that they give finite losses

@@ -177,6 +177,8 @@ class SegmentEncoder:
         stream = self.container.add_stream(codec, rate=rate, options=dict(encoding.options))
         context = stream.codec_context
         stream.width, stream.height, stream.pix_fmt = width, height, "bgr0" if codec == "ffv1" else encoding.pix_fmt
+        # the slices of several threads would give other pixels on another number of cores; painting takes far longer
+        context.thread_count = 1
         context.time_base = Fraction(1, rate)
         context.sample_aspect_ratio = encoding.sample_aspect_ratio
         if "yuv" in encoding.pix_fmt and encoding.codec != "gif":

@@ -58,9 +58,10 @@ def stylize_video(
     frames, time_base = _frames(source, encoding, settings)
     rows = [np.asarray(embedding, np.float32).tobytes().hex() for embedding, _ in embeddings]
     seconds = [second for _, second in embeddings]
-    wishes = [asdict(settings), size, strength, rows, seconds, stylizer.networks.name, stylizer.tile, str(encoding)]
-    painter = (Steady if settings.temporal else Plain)(stylizer)
     shape = output_shape(source, size)
+    side = stylizer.side(shape[0] * shape[1])  # for all frames: free memory comes and goes
+    wishes = [asdict(settings), size, strength, rows, seconds, stylizer.networks.name, side, str(encoding)]
+    painter = (Steady if settings.temporal else Plain)(stylizer, side)
     rehearse(source, encoding, output, time_base, shape)
     with open_segments(output, fingerprint(source.path, stylizer.files, wishes)) as segments:
         state = segments.last_state()

@@ -22,14 +22,15 @@ class Plain:
 
     Args:
         stylizer: `src.stylize.stylizer.Stylizer`.
+        side: of the tiles of all frames, from `Stylizer.side`; None to choose it for each.
     """
 
-    def __init__(self, stylizer):
-        self.stylizer, self.pastiche = stylizer, None
+    def __init__(self, stylizer, side=None):
+        self.stylizer, self.side, self.pastiche = stylizer, side, None
 
     def paint(self, content, embedding) -> np.ndarray:
         """The pastiche, uint8 (H, W, 3), of the next frame; `pastiche` keeps it."""
-        self.pastiche = self.stylizer.stylize(content, embedding)
+        self.pastiche = self.stylizer.stylize(content, embedding, side=self.side)
         return self.pastiche
 
     def state(self) -> dict:
@@ -52,13 +53,13 @@ class Steady:
     anew. Differs from Ruder et al. 2016 (arXiv 1604.08610): no frame is optimised, each frame is blended once.
 
     Args:
-        stylizer: `src.stylize.stylizer.Stylizer`.
+        stylizer, side: as for `Plain`.
         measured: number of pairs of frames, from the start of each segment, for which the figures are measured. A
             measured frame is also stylised by itself.
     """
 
-    def __init__(self, stylizer, measured=4):
-        self.stylizer, self.measured = stylizer, measured
+    def __init__(self, stylizer, side=None, measured=4):
+        self.stylizer, self.side, self.measured = stylizer, side, measured
         self.content = self.pastiche = self.statistics = None
         self.since_start, self.plain, self.steadiness = 0, None, Steadiness()
 
@@ -70,7 +71,7 @@ class Steady:
             flow, valid = optical_flow(kept, content)
             pastiche = blend_along(flow, valid, (kept, content), (self.pastiche, pastiche))
         if self.since_start <= self.measured:
-            plain = self.stylizer.stylize(content, embedding)
+            plain = self.stylizer.stylize(content, embedding, side=self.side)
             if kept is not None and self.plain is not None:
                 self.steadiness.add((kept, content), (self.plain, plain), (self.pastiche, pastiche), flow, valid)
             self.plain = plain
@@ -79,14 +80,14 @@ class Steady:
         return pastiche
 
     def _stylize(self, content, embedding, goes_on):
-        found = self.stylizer.statistics(content, embedding)
+        found = self.stylizer.statistics(content, embedding, self.side)
         if found is None:
             self.statistics = None
-            return self.stylizer.stylize(content, embedding)
+            return self.stylizer.stylize(content, embedding, side=self.side)
         if goes_on and self.statistics is not None:
             found = KEEP_STATISTICS * self.statistics + (1 - KEEP_STATISTICS) * found
         self.statistics = found.astype(np.float32)
-        return self.stylizer.stylize(content, embedding, statistics=self.statistics)
+        return self.stylizer.stylize(content, embedding, statistics=self.statistics, side=self.side)
 
     def state(self) -> dict:
         """See `Plain.state`. The figures are part of it."""
