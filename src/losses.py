@@ -1,4 +1,4 @@
-"""Content, style, total-variation and grid loss; `StylizationLoss` gives their named terms and weighted total."""
+"""Content, style, total-variation, grid and color loss. `StylizationLoss` gives their named terms and the total."""
 
 import re
 
@@ -8,6 +8,7 @@ from mindspore import nn, ops
 from mindspore.ops import constexpr
 
 from src import grid_energy
+from src.color_loss import ColorMoments, color_loss
 from src.compilation import set_free_inputs
 from src.errors import UserError
 
@@ -125,9 +126,9 @@ def total_variation(images, norm):
 
 
 class StylizationLoss(nn.Cell):
-    """Weighted sum of content, style, total-variation and grid loss, with the weights of `loss_options`.
+    """Weighted sum of content, style, total-variation, grid and color loss, with the weights of `loss_options`.
 
-    Ghiasi et al. 2017, section 2. The grid loss is not in the paper; with weight 0 there is no such term.
+    Ghiasi et al. 2017, section 2. Grid and color loss are not in the paper; with weight 0 there is no such term.
 
     Args:
         loss_options: `src.sections.LossConfig`.
@@ -150,21 +151,34 @@ class StylizationLoss(nn.Cell):
         self.normalize_content = bool(loss_options.normalize_losses)  # contents have no styles to balance
         self.grid_weight = loss_options.grid_weight
         self.grid = GridLoss() if loss_options.grid_weight > 0 else None
+        self.color_weight = loss_options.color_weight
+        self.moments = ColorMoments() if loss_options.color_weight > 0 else None
         self.names = (
             "total",
             "content",
             "style",
             "tv",
             *(("grid",) if self.grid is not None else ()),
+            *(("color",) if self.moments is not None else ()),
             *(f"content_{t}" for t in loss_options.content_taps),
             *(f"style_{t}" for t in loss_options.style_taps),
         )
 
-    def style_targets(self, features):
-        """Gram matrices (N, C, C) of the style image's features, one a style tap."""
+    def style_targets(self, features, images):
+        """What pastiches are compared with: symmetric matrices (N, C, C).
+
+        Args:
+            features: of the style images, as the loss network gives them.
+            images: the style images, (N, 3, H, W) in [0, 1].
+
+        Returns:
+            Gram matrices, one a style tap; then, where there is a color loss, the moments of the colors.
+        """
         grams = ()
         for i, _ in self.style_taps:
             grams += (gram_matrix(features[i].astype(ms.float32)),)
+        if self.moments is not None:
+            grams += self.moments(images.astype(ms.float32))
         return grams
 
     def content_targets(self, features):
@@ -207,7 +221,12 @@ class StylizationLoss(nn.Cell):
         if self.grid is not None:
             grid_terms = (self.grid(pastiche.astype(ms.float32)),)
             total = total + self.grid_weight * grid_terms[0]
-        return total, ops.stack((total, content, style, tv, *grid_terms, *content_terms, *style_terms))
+        color_terms = ()
+        if self.moments is not None:
+            each = color_loss(self.moments(pastiche.astype(ms.float32)), style_grams[len(self.style_taps) :])
+            color_terms = (each.mean() if self.blend is None else (each * self.blend).sum(),)
+            total = total + self.color_weight * color_terms[0]
+        return total, ops.stack((total, content, style, tv, *grid_terms, *color_terms, *content_terms, *style_terms))
 
 
 class Targets(nn.Cell):
@@ -229,4 +248,4 @@ class Targets(nn.Cell):
     def construct(self, image):
         """image (1, 3, H, W) in [0, 1]. Gives tuples: features, one a content tap; Gram matrices, one a style tap."""
         features = self.loss_network(image)
-        return self.loss.content_targets(features), self.loss.style_targets(features)
+        return self.loss.content_targets(features), self.loss.style_targets(features, image)

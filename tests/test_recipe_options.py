@@ -50,6 +50,7 @@ TESTS = {
     "loss.tv_weight": "test_total_is_the_weighted_sum_of_its_terms",
     "loss.tv_norm": "test_total_variation_counts_each_pair_of_neighbours_in_both_directions",
     "loss.grid_weight": "test_the_grid_loss_is_a_term_with_a_weight",
+    "loss.color_weight": "test_the_color_loss_is_a_term_with_a_weight",
     "loss.normalize_losses": "test_total_is_the_weighted_sum_of_its_terms",
     "loss.style_loss_clamp": "test_normalised_loss_is_relative_and_clamped_for_each_image",
     "data.image_size": "test_styles_may_have_a_size_of_their_own",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tiny_runs import LOSS
 
+from src.color_loss import AREAS
 from src.config import defaults
 from src.errors import UserError
 from src.models.factory import create_model
@@ -25,7 +26,7 @@ def stylization(loss_weights):
 
     def make(predictor, frozen=False):
         network = defaults(network={"predictor": predictor, "width": 0.25, "train_inception": False})["network"]
-        loss = defaults(loss=LOSS)["loss"]
+        loss = defaults(loss=LOSS | {"color_weight": 0.1})["loss"]
         taps = loss_taps(loss, network)
         model = create_model(network)
         for parameter in model.predictor.get_parameters():
@@ -55,7 +56,7 @@ def test_a_step_compares_with_what_it_compares_with_otherwise(stylization, image
     expected = targets(objective, content, style)
     crops = StyleCrops(objective, 8, SIDE)
     given = crops.targets(CROPS, style)
-    assert len(given) == len(LOSS["style_taps"]) + kept
+    assert len(given) == len(LOSS["style_taps"]) + len(AREAS) + kept
     for found, wanted in zip(targets(objective, content, style, *given), expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
     # they are not computed again: pixels of another style change nothing, and the order of the crops does

@@ -55,11 +55,11 @@ def recipe_step(recipe, runtime, distil=False):
     if styles:
         given = [ms.Tensor(np.eye(len(styles), dtype=np.float32)[[0, 0]])]
         if not options["data"].style_augment:
-            grams = [gram.asnumpy() for gram in objective.loss.style_targets(loss_network(style))]
+            grams = [gram.asnumpy() for gram in objective.loss.style_targets(loss_network(style), style)]
             objective.remember([np.stack([gram[0]] * len(styles)) for gram in grams])
     elif options["data"].style_crops:
         objective.take_style_targets()
-        given = [*objective.loss.style_targets(loss_network(style)), *objective.kept_of(style)]
+        given = [*objective.loss.style_targets(loss_network(style), style), *objective.kept_of(style)]
     trained = model.trainable_params()
     return build_step(train, objective, trained, runtime), (content, style, *given)
 
@@ -75,6 +75,7 @@ def _optimization(loss, settings, runtime):
     pastiche = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)
     objective = PasticheLoss(loss_network, taps, loss, pastiche, (1.0,))
     features = loss_network(ms.Tensor(pastiche))
-    targets = ms.mutable(objective.loss.content_targets(features)), ms.mutable(objective.loss.style_targets(features))
+    style_targets = objective.loss.style_targets(features, ms.Tensor(pastiche))
+    targets = ms.mutable(objective.loss.content_targets(features)), ms.mutable(style_targets)
     scale = settings.loss_scale if runtime.precision == "float16" else None
     return OPTIMIZERS[settings.optimizer](objective, targets, settings, scale).cell, targets

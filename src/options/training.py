@@ -106,6 +106,9 @@ class LossConfig(Options):
     grid_weight: float = option(
         0.0, "weight of the grid loss, against a lattice of dots four or two pixels apart; 0 for none", least=0
     )
+    color_weight: float = option(
+        0.0, "weight of the color loss: means and covariances of the colors against the style's; 0 for none", least=0
+    )
     normalize_losses: bool | str = option(
         False,
         "divide each image's loss at each tap by the target's own energy (needed by distilled_vgg19); balanced divides "

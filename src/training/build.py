@@ -8,6 +8,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn
 
+from src.color_loss import check_color_side
 from src.config import to_dict
 from src.errors import UserError
 from src.losses import check_grid_side
@@ -111,6 +112,8 @@ def build_objective(options, model, runtime):
     if judged:
         if loss.grid_weight > 0:
             check_grid_side(options.data.image_size, "option image_size has")
+        if loss.color_weight > 0:
+            check_color_side(min(options.data.image_size, options.data.style_side), "crops have")
         taps = loss_taps(loss, model.network)
         if model.network.reads_statistics:  # in the same pass, of the network as it is
             loss = dataclasses.replace(loss, unit_activations=False)

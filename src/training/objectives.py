@@ -77,8 +77,9 @@ class Stylization(nn.Cell):
         """
         content_features = self.loss.content_targets(self.loss_network(content))
         if self.takes_style_targets:
-            count = len(self.loss.style_taps)
-            return content_features, given[:count], given[count] if self.kept else style
+            if self.kept:
+                return content_features, given[:-1], given[-1]
+            return content_features, given, style
         weights = given[0] if given else None
         if self.grams:
             picked = ()
@@ -94,7 +95,7 @@ class Stylization(nn.Cell):
             for i in self.statistics_taps:
                 read += (style_features[i],)
             predictor_input = channel_statistics(read)
-        return content_features, self.loss.style_targets(style_features), predictor_input
+        return content_features, self.loss.style_targets(style_features, style), predictor_input
 
     def embed(self, predictor_input):
         """Style embeddings (N, embedding_dim) of what `targets` gave."""

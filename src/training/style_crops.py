@@ -31,7 +31,7 @@ class DescribeStyle(nn.Cell):
 
     def construct(self, style):
         stylization = self.stylization[0]
-        grams = stylization.loss.style_targets(stylization.loss_network(style))
+        grams = stylization.loss.style_targets(stylization.loss_network(style), style)
         return (*grams, *stylization.kept_of(style))
 
 
