@@ -32,7 +32,7 @@ def run(options, progress) -> list[str]:
         UserError: an option that a video can't have, and whatever the video or the styles lack.
     """
     settings = options.stylize
-    av = import_av()
+    import_av()
     if not settings.output and not is_webcam(options.content):
         raise UserError("option output: missing; say where the video goes, e.g. -o out.mp4")
     if settings.blend_steps:
@@ -41,20 +41,17 @@ def run(options, progress) -> list[str]:
         return run_webcam(options, progress)
     source = probe(options.content)
     stylizer, embeddings = open_styles(options, Work(max(1, source.frames)))
-    try:
-        return stylize_video(
-            stylizer,
-            embeddings,
-            options.content,
-            settings.output,
-            options.video,
-            settings.size,
-            settings.strength,
-            settings.overwrite,
-            progress,
-        )
-    except av.FFmpegError as error:
-        raise UserError(f"{settings.output}: FFmpeg can't write it ({error}); try another --codec or ending") from None
+    return stylize_video(
+        stylizer,
+        embeddings,
+        options.content,
+        settings.output,
+        options.video,
+        settings.size,
+        settings.strength,
+        settings.overwrite,
+        progress,
+    )
 
 
 def run_webcam(options, progress) -> list[str]:

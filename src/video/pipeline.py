@@ -15,6 +15,7 @@ from src.images.files import resize_to
 from src.stylize.painting import mix
 from src.video.assemble import assemble, rehearse
 from src.video.encoder import SegmentEncoder, choose_encoding
+from src.video.failures import told
 from src.video.segments import LENGTH, fingerprint, open_segments
 from src.video.source import at_rate, probe, read_frames
 from src.video.temporal import Plain, Steady
@@ -22,6 +23,7 @@ from src.video.temporal import Plain, Steady
 # frames that may wait between two of the three threads; each is a picture in memory
 WAITING = 4
 END = object()
+KEPT = "what is done is kept, and the same command goes on from there"
 
 
 def stylize_video(
@@ -61,18 +63,20 @@ def stylize_video(
     wishes = [asdict(settings), size, strength, rows, seconds, stylizer.networks.name, stylizer.tile, str(encoding)]
     painter = (Steady if settings.temporal else Plain)(stylizer)
     shape = output_shape(source, size)
-    rehearse(source, encoding, output, time_base, shape)
-    with open_segments(output, fingerprint(source.path, stylizer.files, wishes)) as segments:
-        state = segments.last_state()
-        if state:
-            painter.restore(state)
-        styles = Styles(stylizer, embeddings, strength, state.get("own"))
-        paint = _Paint(painter, styles, shape, time_base, source.start + settings.start)
-        count = _run(frames, paint, segments, encoding, _expected(source, encoding, settings), progress)
-        if not count:
-            raise UserError(f"{content}: no frame between the seconds that --start and --duration name")
-        lost = assemble(source, segments, encoding, output, time_base, settings.start, settings.duration)
-        segments.discard()
+    key = fingerprint(source.path, stylizer.files, wishes)
+    with told(content, output, shape, KEPT):
+        rehearse(source, encoding, output, time_base, shape)
+        with open_segments(output, key) as segments:
+            state = segments.last_state()
+            if state:
+                painter.restore(state)
+            styles = Styles(stylizer, embeddings, strength, state.get("own"))
+            paint = _Paint(painter, styles, shape, time_base, source.start + settings.start)
+            count = _run(frames, paint, segments, encoding, _expected(source, encoding, settings), progress)
+            if not count:
+                raise UserError(f"{content}: no frame between the seconds that --start and --duration name")
+            lost = assemble(source, segments, encoding, output, time_base, settings.start, settings.duration)
+            segments.discard()
     return [*source.notes, *encoding.notes, *lost, *painter.report().splitlines()]
 
 
@@ -223,6 +227,7 @@ class _EncoderThread:
         self.thread.start()
 
     def _work(self, path, encoding):
+        entry = None
         try:
             encoder = SegmentEncoder(path, encoding)
             while (entry := self.waiting.get()) is not END:
@@ -230,8 +235,8 @@ class _EncoderThread:
             encoder.close()
         except BaseException as error:  # noqa: BLE001  raised again in the thread that paints
             self.error = error
-            while self.waiting.get() is not END:
-                pass
+            while entry is not END:
+                entry = self.waiting.get()
 
     def add(self, image, alpha):
         """Encodes a frame, soon."""
