@@ -13,7 +13,11 @@ from test_video_runs import stopped_after
 from video_checks import frames, same_frames, stylised
 
 from src.errors import UserError
+from src.images.colors import preserve_colors
+from src.options.video import VideoConfig
+from src.stylize.painting import mix
 from src.video import pipeline, source
+from src.video.pipeline import stylize_video
 from src.video.source import probe, read_frames
 
 av = pytest.importorskip("av", reason="needs requirements-video.txt")
@@ -134,6 +138,19 @@ def test_a_part_is_read_from_the_key_frame_before_it(tmp_path, monkeypatch, name
     assert [frames for frames, _ in sought] == [frames for frames, _ in from_begin]
     assert all(frames for frames, _ in sought[:12])
     assert (sum(count for _, count in sought) < 0.7 * sum(count for _, count in from_begin)) == fewer
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_colours_of_the_content_are_kept_and_strength_mixes_pixels_after_that(clip, tmp_path, monkeypatch, table):
+    monkeypatch.setattr(Copy, "styles", ("a", "b") if table else ())
+    output, settings = tmp_path / "out.mkv", VideoConfig(codec="ffv1", duration=0.1)
+    strength, content = 0.25 if table else 1.0, next(read_frames(probe(clip))).image
+    stylize_video(Copy(), [(np.zeros(3), 0.0)], clip, output, settings, 0, strength, preserve_colors="luma")
+    expected = preserve_colors(255 - content, content, "luma")
+    expected = mix(content, [expected], [strength])
+    assert np.abs(expected.astype(int) - content).mean() > 10
+    # colours of half the size, as the encoder has them
+    assert np.abs(frames(output)[1][0].astype(int).mean(2) - expected.mean(2)).mean() < 4
 
 
 def test_a_gif_has_every_frame_though_they_are_alike(tmp_path):

@@ -19,7 +19,7 @@ from src.options.video import VideoConfig
 from src.service import forms
 from src.service.gate import logger
 from src.service.refusal import Refusal
-from src.service.routes import check_strength, check_styles
+from src.service.routes import check_styles
 from src.video.packages import import_av
 from src.video.pipeline import stylize_video
 
@@ -179,6 +179,7 @@ class VideoJobs:
                 size=options.size,
                 strength=options.strength,
                 progress=progress,
+                preserve_colors=options.colours,
             )
             self._end(job, "done", "; ".join(notes))
         except Cancelled:
@@ -222,7 +223,6 @@ def build_router(state) -> APIRouter:
         job = jobs.new()
         try:
             styles, options, temporal = await forms.read_video_form(request, job.source)
-            check_strength(state, options.strength)
             await check_styles(state, styles)
             await asyncio.to_thread(jobs.check, job.source)
             jobs.start(job, styles, options, temporal)

@@ -8,9 +8,10 @@ from src.engines.fastest import Work
 from src.errors import UserError
 from src.images.files import read_image
 from src.stylize.chosen import named_styles, names_styles, style_files
+from src.stylize.painting import finish, look_of
 from src.stylize.stylizer import Stylizer
 from src.video.packages import import_av
-from src.video.pipeline import in_pixels, stylize_video
+from src.video.pipeline import stylize_video
 from src.video.source import probe
 from src.video.temporal import Plain, Steady
 from src.video.webcam import is_webcam, open_camera, record, show
@@ -51,6 +52,7 @@ def run(options, progress) -> list[str]:
         settings.strength,
         settings.overwrite,
         progress,
+        settings.preserve_colors,
     )
 
 
@@ -71,8 +73,10 @@ def run_webcam(options, progress) -> list[str]:
         if not stylizer.styles:
             embedding = stylizer.strengthen(read(), embedding, settings.strength)
 
+        look = look_of(stylizer, settings.strength, settings.preserve_colors)
+
         def paint(frame):
-            return in_pixels(stylizer, frame, painter.paint(frame, embedding), settings.strength)
+            return finish(frame, [painter.paint(frame, embedding)], look)
 
         if not settings.output:
             show(read, paint, settings.size)

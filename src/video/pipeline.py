@@ -12,7 +12,7 @@ import numpy as np
 from src.errors import UserError
 from src.files import check_folder, refuse_inputs
 from src.images.files import resize_to
-from src.stylize.painting import mix
+from src.stylize.painting import finish, look_of
 from src.video.assemble import assemble, rehearse
 from src.video.encoder import SegmentEncoder, choose_encoding
 from src.video.failures import told
@@ -27,7 +27,16 @@ KEPT = "what is done is kept, and the same command goes on from there"
 
 
 def stylize_video(
-    stylizer, embeddings, content, output, settings, size=0, strength=1.0, overwrite=False, progress=None
+    stylizer,
+    embeddings,
+    content,
+    output,
+    settings,
+    size=0,
+    strength=1.0,
+    overwrite=False,
+    progress=None,
+    preserve_colors="none",
 ):
     """Stylises every frame of a video, or of a part of it; sound, subtitles and chapters stay.
 
@@ -44,6 +53,7 @@ def stylize_video(
         strength: see `Stylizer.strengthen`; the content's own style is that of the first frame.
         overwrite: whether the output may exist.
         progress: function (frames done, frames in all or 0, text); or None.
+        preserve_colors: see `src.images.colors.preserve_colors`; of each frame.
 
     Returns:
         lines for the user: what got lost, and the figures of --temporal.
@@ -60,7 +70,8 @@ def stylize_video(
     frames, time_base = _frames(source, encoding, settings)
     rows = [np.asarray(embedding, np.float32).tobytes().hex() for embedding, _ in embeddings]
     seconds = [second for _, second in embeddings]
-    wishes = [asdict(settings), size, strength, rows, seconds, stylizer.networks.name, stylizer.tile, str(encoding)]
+    model = [stylizer.networks.name, stylizer.tile]
+    wishes = [asdict(settings), size, strength, preserve_colors, rows, seconds, *model, str(encoding)]
     painter = (Steady if settings.temporal else Plain)(stylizer)
     shape = output_shape(source, size)
     key = fingerprint(source.path, stylizer.files, wishes)
@@ -71,7 +82,8 @@ def stylize_video(
             if state:
                 painter.restore(state)
             styles = Styles(stylizer, embeddings, strength, state.get("own"))
-            paint = _Paint(painter, styles, shape, time_base, source.start + settings.start)
+            look = look_of(stylizer, strength, preserve_colors)
+            paint = _Paint(painter, styles, look, shape, time_base, source.start + settings.start)
             count = _run(frames, paint, segments, encoding, _expected(source, encoding, settings), progress)
             if not count:
                 raise UserError(f"{content}: no frame between the seconds that --start and --duration name")
@@ -131,8 +143,8 @@ class Styles:
 class _Paint:
     """From a decoded frame to a pastiche of the output's size."""
 
-    def __init__(self, painter, styles, shape, time_base, start):
-        self.painter, self.styles, self.shape = painter, styles, shape
+    def __init__(self, painter, styles, look, shape, time_base, start):
+        self.painter, self.styles, self.look, self.shape = painter, styles, look, shape
         self.time_base, self.start = time_base, start
 
     def __call__(self, frame):
@@ -141,17 +153,12 @@ class _Paint:
             second = float(frame.pts * self.time_base) - self.start
             self.painter.paint(content, self.styles.at(second, content))
         alpha = None if frame.alpha is None else resize_to(frame.alpha, self.shape)
-        return in_pixels(self.styles.stylizer, content, self.painter.pastiche, self.styles.strength), alpha
+        return finish(content, [self.painter.pastiche], self.look), alpha
 
     def state(self) -> dict:
         """What the next frame depends on."""
         own = {} if self.styles.own is None else {"own": self.styles.own}
         return {**self.painter.state(), **own}
-
-
-def in_pixels(stylizer, content, pastiche, strength) -> np.ndarray:
-    """A pastiche with the strength that its embedding has not: of a model with a table of styles, as for pictures."""
-    return mix(content, [pastiche], [strength]) if stylizer.styles and strength != 1 else pastiche
 
 
 def _run(frames, paint, segments, encoding, expected, progress) -> int:

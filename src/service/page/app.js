@@ -162,7 +162,8 @@ function addStyles(form) {
   const used = styles.filter((style) => style.weight > 0);
   for (const style of used) form.append("style", style.id);
   form.append("weights", used.map((style) => style.weight.toFixed(4)).join(","));
-  if (about.strength) form.append("strength", strength() / 100);
+  form.append("strength", strength() / 100);
+  form.append("colours", colours());
   return used.length > 0;
 }
 
@@ -170,7 +171,6 @@ function fields(source, format) {
   const form = new FormData();
   form.append("content", source.blob);
   addStyles(form);
-  form.append("colours", colours());
   form.append("format", format);
   return form;
 }
@@ -296,7 +296,6 @@ async function fill(place, path, list, clicked, ids) {
 
 async function start() {
   if (about.videos) videos.setUp(about, addStyles);
-  element("strength-part").hidden = !about.strength;
   element("about").textContent = `Model ${about.model}. Up to ${about.max_megapixels} megapixels. Pictures are not kept.`;
   const [{ styles: gallery }, { samples }] = await Promise.all([fetchJson("/api/styles"), fetchJson("/api/samples")]);
   const sample = async (name) => usePhoto(await (await send(`/api/samples/${encodeURIComponent(name)}`)).blob(), name);
