@@ -1,5 +1,6 @@
 """Videos as jobs of the service: sent, watched, cancelled, fetched."""
 
+import errno
 import time
 
 import httpx
@@ -74,6 +75,17 @@ def test_a_video_is_cancelled_and_the_next_one_begins(bundled, clip):
         slow.networks.go_on.set()
         assert wait(client, first, "done", "failed", "cancelled")["status"] == "cancelled"
         assert wait(client, second, "done", "failed")["status"] == "done"
+
+
+def test_a_full_disk_is_said_without_a_path(bundled, clip, monkeypatch, caplog):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", "/secret/place")
+
+    monkeypatch.setattr("src.video.pipeline.assemble", full)
+    with RunningServer(bundled) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        state = wait(client, send(client, clip).json()["id"], "done", "failed")
+    assert state["status"] == "failed" and state["text"].startswith("the service has no room to write this video")
+    assert "/secret/place: No space left on device; free some space" in caplog.text
 
 
 def test_what_is_no_video_is_refused(bundled, clip):

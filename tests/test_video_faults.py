@@ -19,6 +19,7 @@ from src.stylize.painting import mix
 from src.video import pipeline, source
 from src.video.pipeline import stylize_video
 from src.video.source import probe, read_frames
+from src.video.webcam import record
 
 av = pytest.importorskip("av", reason="needs requirements-video.txt")
 TICKS = Fraction(1, 600)
@@ -72,6 +73,22 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on(clip, tmp_path, kiloby
     stylised(Copy(), np.zeros(3), clip, output)
     stylised(Copy(), np.zeros(3), clip, whole)
     assert same_frames(whole, output)
+
+
+def test_a_full_disk_ends_a_recording_of_the_webcam_in_a_line(tmp_path):
+    unlimited, rng = resource.getrlimit(resource.RLIMIT_FSIZE), np.random.default_rng(0)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, unlimited[1]))
+    try:
+        with pytest.raises(UserError, match="unfinished.mkv: File too large$"):
+            record(
+                lambda: rng.integers(0, 255, (64, 96, 3), np.uint8),
+                np.flip,
+                tmp_path / "out.mp4",
+                VideoConfig(frames=40),
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert not list(tmp_path.iterdir())
 
 
 def test_too_little_memory_is_said(clip, tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ from src.service import forms
 from src.service.gate import logger
 from src.service.refusal import Refusal
 from src.service.routes import check_styles
+from src.video.failures import DiskRefuses
 from src.video.packages import import_av
 from src.video.pipeline import stylize_video
 
@@ -185,6 +186,9 @@ class VideoJobs:
         except Cancelled:
             self._end(job, "cancelled", "cancelled")
             self.discard(job)
+        except DiskRefuses as error:
+            logger.error("video %s failed: %s", job.id, error)
+            self._end(job, "failed", "the service has no room to write this video; send it again later")
         except (UserError, Refusal) as error:
             self._end(job, "failed", str(error).replace(str(job.source), "video").replace(str(job.result), "result"))
         except Exception:  # noqa: BLE001  the next job must find a thread

@@ -10,6 +10,10 @@ from src.video.packages import import_av
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
+class DiskRefuses(UserError):
+    """A file can't be written, whatever is in it. Names a file of the run, so a service does not show the message."""
+
+
 def is_of_the_disk(error) -> bool:
     """Whether an error says that a file can't be written, whatever is in it."""
     return isinstance(error, OSError) and error.errno in OF_THE_DISK
@@ -34,9 +38,8 @@ def told(content, output, shape, kept=""):
         ) from None
     except (av.FFmpegError, OSError) as error:
         if is_of_the_disk(error):
-            raise UserError(
-                os_error_line(OSError(error.errno, error.strerror, error.filename or str(output))) + kept
-            ) from None
+            line = os_error_line(OSError(error.errno, error.strerror, error.filename or str(output)))
+            raise DiskRefuses(line + kept) from None
         if not isinstance(error, av.FFmpegError):
             raise
         raise UserError(f"{output}: FFmpeg can't write it ({error}); try another --codec or ending") from None
