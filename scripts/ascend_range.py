@@ -31,9 +31,7 @@ class RangeOptions(Options):
     style_path: PathText = option("dataset/test/style", "folder of style images; single_style takes the first")
     ckpt_path: PathText = option("pretrained_model", "folder with the pretrained networks")
     init_ckpt: PathText = option("", "checkpoint to start from, where its networks are a recipe's; empty for new ones")
-    batch_size: int = option(
-        2, "images in a batch; of few images the gradients are larger", least=1
-    )
+    batch_size: int = option(2, "images in a batch; of few images the gradients are larger", least=1)
     batches: int = option(2, "batches a recipe", least=1)
     csv: PathText = option("", "file for the figures of every layer; empty for none")
 
