@@ -8,6 +8,7 @@ from tiny_runs import LOSS
 
 from benchmarks import devices
 from src.ascend.ranges import FLOAT16_MAX, measure_recipe
+from src.config import defaults
 from src.data.dataset import PairedImages
 from src.models.layers import Convolution
 
@@ -41,9 +42,7 @@ def measure(pynative, few_statistics, loss_weights, image_folders, tmp_path):
 
 def test_activations_gradients_and_gram_entries_of_each_layer(measure):
     found, data, recipe = measure()
-    from src.config import defaults
-
-    images = PairedImages({**defaults(recipe, data=data)}["data"], 1)
+    images = PairedImages(defaults(recipe, data=data)["data"], 1)
     largest = max(image.asnumpy().max() for image in next(iter(images.batches(0, 1))))
     # what the first layer takes is the images, what it gives is the images less a half
     assert found.layers["distilled_vgg19.preprocess"].activation == pytest.approx(largest, rel=1e-6)
@@ -53,9 +52,10 @@ def test_activations_gradients_and_gram_entries_of_each_layer(measure):
     name, value = found.largest_gradient()
     assert value == found.layers[name].gradient * 1024 == max(x.gradient for x in found.layers.values()) * 1024
 
-    doubled, _, _ = measure(content_weight=2.0, style_weight=2.0, tv_weight=0.0)
-    single, _, _ = measure(content_weight=1.0, style_weight=1.0, tv_weight=0.0)
-    for name, one in single.layers.items():
+    loss = defaults(recipe)["loss"]
+    weights = ("content_weight", "style_weight", "tv_weight")
+    doubled, _, _ = measure(**{name: 2 * getattr(loss, name) for name in weights})
+    for name, one in found.layers.items():
         assert doubled.layers[name].gradient == pytest.approx(2 * one.gradient, rel=1e-3), name
         assert doubled.layers[name].activation == pytest.approx(one.activation, rel=1e-6), name
 
@@ -67,7 +67,6 @@ def test_a_layer_beyond_float16_is_named(measure, loss_weights, tmp_path):
     np.savez(tmp_path / "large" / "vgg19_distilled_16x.npz", **arrays)
     found, _, _ = measure(tmp_path / "large")
     assert "distilled_vgg19.conv2_1" in found.beyond_float16()
-    assert "transfer.contract1.conv" not in found.beyond_float16() or found.largest_gradient()[1] >= FLOAT16_MAX
     assert found.largest_activation()[1] >= FLOAT16_MAX
 
 
