@@ -18,7 +18,7 @@ _LAYER = re.compile(r"_(relu|aux)\d_\d$")
 def gram_matrix(features):
     """features (N, C, h, w) to their Gram matrices F F^T / (h w), (N, C, C) (Gatys et al. 2016, eq. 3).
 
-    Differs from Gatys: divided by the number of positions, so that images of different sizes compare.
+    Differs from Gatys: the sum is divided by the number of positions, so that images of different sizes compare.
     """
     n, c, h, w = features.shape
     flat = features.reshape((n, c, h * w))
@@ -31,7 +31,7 @@ def image_means(x):
 
 
 def shown_terms(names, values, most=5) -> str:
-    """The first few of the terms, but those of single feature layers, for a line of progress."""
+    """The first few terms for a line of progress, without those of single feature layers."""
     wanted = [f"{name} {value:.4g}" for name, value in zip(names, values, strict=True) if not _LAYER.search(name)]
     return ", ".join(wanted[:most])
 
@@ -39,11 +39,12 @@ def shown_terms(names, values, most=5) -> str:
 def tap_loss(actual, target, normalize, clamp):
     """Mean squared error of each image, (N, ...) to (N,).
 
-    With `normalize` it is divided by the target's mean square, so that taps and styles of all magnitudes weigh alike;
-    a `clamp` above 0 bounds it, so that a style with next to no energy can't rule the batch. With `normalize`
-    "balanced" it is divided by the sum of the target's and the actual's mean square, the latter without a gradient
-    (style-aware normalisation, Cheng et al. 2021, arXiv 2104.10064): between Gram matrices of features after ReLU it is
-    at most 1, so that no style rules the batch, weak or strong.
+    With `normalize` the error is divided by the target's mean square, so that taps and styles of all magnitudes weigh
+    alike. A `clamp` above 0 bounds the quotient, so that a style with next to no energy can't dominate the batch.
+
+    With `normalize` "balanced" the error is divided by the sum of the target's and the actual's mean square; the actual
+    one passes no gradient here (style-aware normalisation, Cheng et al. 2021, arXiv 2104.10064). Between Gram matrices
+    of features after ReLU this quotient is at most 1, so that no style dominates the batch, weak or strong.
     """
     loss = image_means(ops.square(actual - target))
     if normalize:
@@ -63,12 +64,12 @@ def _grid_table(side):
 
 
 class GridLoss(nn.Cell):
-    """How much images repeat every four or two pixels, which training removes: 0 where they do so no more than else.
+    """How much images repeat every four or two pixels. 0 where these frequencies are no stronger than their neighbours.
 
-    The mean, over images and the eight frequencies of `src.grid_energy`, of log(peak / around), not below 0: of the
-    luminance under a Hann window, peak is the mean power within one bin of the frequency, around that of the bins 4 to
-    9 away. The powers come from two products with tables of cosines and sines, so there is no Fourier transform to
-    support. Rows and columns past a multiple of 4 are left out.
+    The loss is the mean of max(0, log(peak / around)) over the images and the eight frequencies of `src.grid_energy`.
+    Both are powers of the luminance under a Hann window: peak is the mean within one bin of the frequency, around is
+    the mean of the bins 4 to 9 away. Two products with tables of cosines and sines give the powers, so that no device
+    needs a Fourier transform. Rows and columns past a multiple of 4 are left out.
     """
 
     def __init__(self):
@@ -126,13 +127,13 @@ def total_variation(images, norm):
 class StylizationLoss(nn.Cell):
     """Weighted sum of content, style, total-variation and grid loss, with the weights of `loss`.
 
-    Ghiasi et al. 2017, section 2, but for the grid loss: there is no such term with weight 0, and none in the paper.
+    Ghiasi et al. 2017, section 2. The grid loss is not in the paper; with weight 0 there is no such term.
 
     Args:
         loss: `src.sections.LossConfig`.
         taps: feature layers in the order in which the loss network gives them.
-        blend: weights of several styles for one pastiche, which sum to 1: its style loss is the weighted mean of its
-            losses towards each of them. None for a style an image.
+        blend: weights of several styles for one pastiche, with the sum 1. The style loss is then the weighted mean of
+            the losses towards each style. None where each image has one style.
     """
 
     def __init__(self, loss, taps, blend=None):
@@ -166,15 +167,20 @@ class StylizationLoss(nn.Cell):
         return grams
 
     def content_targets(self, features):
-        """The content image's features, one a content tap: what lies deeper is then not computed."""
+        """The content image's features, one a content tap. A graph that needs only these computes no deeper ones."""
         wanted = ()
         for i, _ in self.content_taps:
             wanted += (features[i].astype(ms.float32),)
         return wanted
 
     def construct(self, pastiche, pastiche_features, content_features, style_grams):
-        """pastiche (N, 3, H, W) in [0, 1]; its features as the loss network gives them; those of `content_targets`;
-        the Gram matrices of `style_targets`.
+        """Compares a pastiche with the targets.
+
+        Args:
+            pastiche: (N, 3, H, W) in [0, 1].
+            pastiche_features: features of the pastiche, as the loss network gives them.
+            content_features: from `content_targets`.
+            style_grams: from `style_targets`.
 
         Returns:
             the total (a number), and a float32 vector of every term in the order of `names`, unweighted but the total.

@@ -33,7 +33,8 @@ def mindspore_version() -> tuple[int, ...]:
 
 
 def _prepare_environment():
-    os.environ.setdefault("GLOG_v", "3")  # MindSpore's warnings speak of its own build, not of the user's job
+    # errors only: MindSpore's warnings are about its own build, not about the user's job
+    os.environ.setdefault("GLOG_v", "3")
     try:
         version = mindspore_version()
     except UserError:
@@ -70,7 +71,7 @@ def available_devices() -> list[str]:
 
     framework = logging.getLogger("MindSpore")
     level = framework.level
-    framework.setLevel(logging.CRITICAL)  # it warns about every plug-in that is not there
+    framework.setLevel(logging.CRITICAL)  # MindSpore warns about every plug-in that is missing
     try:
         return [target for target in DEVICES if hal.is_available(target)]
     finally:
@@ -150,7 +151,7 @@ def setup(config) -> Runtime:
 
 
 def finish(runtime):
-    """Waits until every process of a data-parallel run is done: one that leaves early can bring the others down."""
+    """Waits until every process of a data-parallel run is done. A process that ends early can bring the others down."""
     if runtime.rank_size == 1:
         return
     import numpy as np

@@ -21,6 +21,8 @@ sys.path.insert(0, str(ROOT))
 
 import src  # noqa: E402, F401  prepares the environment, so it goes before any test's import of mindspore
 
+pytest_plugins = ["family_runs"]  # trainings that several test files share
+
 
 def pytest_collection_modifyitems(items):
     """Marks the tests of tests/slow_tests.py as slow."""
@@ -177,6 +179,32 @@ def stylizer(tiny_checkpoint, runtime):
     from src.stylize.stylizer import Stylizer
 
     return Stylizer.open(tiny_checkpoint, engine="mindspore")
+
+
+@pytest.fixture(scope="session")
+def onnx_stylizer():
+    """The bundled model's `Stylizer` on ONNX Runtime, which computes without MindSpore."""
+    pytest.importorskip("onnxruntime", reason="needs requirements-runtime.txt")
+    from src.stylize.stylizer import Stylizer
+
+    return Stylizer.open(engine="onnxruntime")
+
+
+@pytest.fixture(scope="session")
+def embedding(onnx_stylizer):
+    """The bundled model's embedding of a small picture."""
+    return onnx_stylizer.embed(make_image(seed=5))
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory) -> Path:
+    """Three seconds of a video with everything that is easily lost: `write_clip`. Read only: all tests share it."""
+    pytest.importorskip("av", reason="needs requirements-video.txt")
+    from scripts.make_test_clip import write_clip
+
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    write_clip(path, seconds=3, width=96, height=64)
+    return path
 
 
 @pytest.fixture

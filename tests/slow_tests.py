@@ -9,7 +9,8 @@ WHOLE_FILES = (
     "test_demo.py",
     "test_end_to_end.py",
     "test_export.py",
-    "test_family.py",
+    "test_family_training.py",
+    "test_family_use.py",
     "test_notebook.py",
     "test_pack_checkpoint.py",
     "test_page.py",
@@ -97,7 +98,7 @@ TESTS = {
         "test_losses_fall_and_the_checkpoint_carries_its_options",
         "test_nan_stops_with_step_and_files",
     ),
-    "test_video.py": ("test_a_killed_run_goes_on_and_everything_is_kept",),
+    "test_video_runs.py": ("test_a_killed_run_goes_on_and_everything_is_kept",),
     "test_weights.py": (
         "test_unit_activations_are_those_of_the_photographs",
         "test_weights_of_any_scale_give_the_same_features",

@@ -106,7 +106,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def test_a_killed_and_resumed_run_gives_the_same_losses(command, tmp_path):
-    """With Muon, which has Adam's state beside its own; Adam's runs are resumed in test_family.py."""
+    """With Muon, which has Adam's state beside its own; Adam's runs are resumed in test_family_training.py."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     steps = ("--steps", 16, "--optimizer", "muon")
     finished = subprocess.run(command(whole, *steps), capture_output=True, text=True)

@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from scripts.make_test_clip import write_clip  # noqa: E402
+from src.options.video import VideoConfig  # noqa: E402
 from src.video.packages import import_av  # noqa: E402
+from src.video.pipeline import stylize_video  # noqa: E402
 
 STYLE = ROOT / "dataset/test/style/coloured_dots.jpg"
 
@@ -28,6 +30,12 @@ def frames(path):
             times.append(round(float(frame.pts * frame.time_base), 4))
             images.append(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4))
     return times, images
+
+
+def stylised(stylizer, embedding, clip, output, **settings):
+    """Stylises a clip; returns the output's (times, frames) and the lines that are said at the end."""
+    lines = stylize_video(stylizer, [(embedding, 0.0)], clip, output, VideoConfig(**settings))
+    return frames(output), lines
 
 
 def tracks(path):

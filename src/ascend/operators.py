@@ -32,7 +32,7 @@ class Operator:
 
     @property
     def missing(self) -> str:
-        """Why it is not there; "" where nothing says so."""
+        """Why the operator is missing on Ascend; "" where no source says that it is missing."""
         if not self.plugin:
             return "the wheel's Ascend plug-ins do not know it"
         if self.platforms and "Ascend" not in self.platforms:

@@ -11,9 +11,9 @@ from src.errors import UserError
 BUNDLED = ROOT / "pretrained_model" / "arbitrary_compact.ckpt"
 BUNDLED_STYLES = BUNDLED.with_name("n_styles.ckpt")
 PARTS = ("predictor", "transfer")
-TILES = "tiles"  # a third part, which only contents too large for the memory need
+TILES = "tiles"  # a third part, needed only for contents that are too large for the memory
 ENGINES = {module.ENGINE.name: module.ENGINE for module in (openvino, onnxruntime, mindir, mindspore_lite)}
-EXPORTED_ENGINES = ("openvino", "onnxruntime")  # those that need no MindSpore
+EXPORTED_ENGINES = ("openvino", "onnxruntime")  # the engines that need no MindSpore
 
 
 def package(engine) -> str:
@@ -38,7 +38,7 @@ def find_checkpoint(checkpoint) -> str:
 
 
 def bundled_styles(engine) -> str:
-    """The file of the bundled model with a table of styles that an engine, or the one that "auto" will take, reads."""
+    """The bundled model with a table of styles: the file that an engine reads, or the engine that "auto" will take."""
     if engine in EXPORTED_ENGINES or (engine == "auto" and any(map(installed, EXPORTED_ENGINES))):
         return str(BUNDLED_STYLES.with_name(f"{BUNDLED_STYLES.stem}_transfer.onnx"))
     return str(BUNDLED_STYLES)
@@ -52,7 +52,7 @@ def choose_engine(engine, checkpoint, runtime=None, work=None) -> str:
         work: `src.engines.fastest.Work`, or None where it is not known what will be stylised.
 
     Raises:
-        UserError: its package is not installed, or nothing that is can read the checkpoint.
+        UserError: the engine's package is not installed, or no engine that is installed can read the checkpoint.
     """
     chosen = _fastest_engine(checkpoint, runtime, work or Work()) if engine == "auto" else engine
     if not installed(chosen):
@@ -85,12 +85,12 @@ def _fastest_engine(checkpoint, runtime, work) -> str:
 
 
 def find_parts(checkpoint, suffix) -> list[Path]:
-    """The files of the predictor and of the transfer network, from the name of one of them or of the bundled model.
+    """The files of a predictor and a transfer network, from the name of one of the two; of the bundled model from "".
 
-    A third one is the graph for tiles, where it lies beside them.
+    Where the graph for tiles lies beside them, it is the third file.
 
     Raises:
-        UserError: a name that does not say which part it is, or the other one is not beside it.
+        UserError: a name that does not say which part the file is, or the other file is not beside it.
     """
     path = Path(checkpoint).expanduser() if checkpoint else BUNDLED.with_name(f"{BUNDLED.stem}_transfer{suffix}")
     name, _, part = path.stem.rpartition("_")
@@ -99,7 +99,7 @@ def find_parts(checkpoint, suffix) -> list[Path]:
             f"checkpoint {path}: expected one of a pair NAME_predictor{suffix}, NAME_transfer{suffix} "
             "(export.py --dynamic --parts predictor, and --parts transfer, write them)"
         )
-    suffix = path.suffix  # in the letters of the file's own name
+    suffix = path.suffix  # upper or lower case as in the file's own name
     files = [path.with_name(f"{name}_{part}{suffix}") for part in PARTS]
     for file in files:
         if not file.is_file():

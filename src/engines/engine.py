@@ -17,7 +17,7 @@ class Networks(Protocol):
         network: the fields `padding`, `output`, `norm_affine` and `width` of `src.sections.NetworkConfig`.
         embedding_dim: numbers in an embedding; of a table of styles, in its rows.
         styles: names of the styles of a table; empty where style images are embedded.
-        content_size, style_size: the (height, width) of the only images that it takes, None where they are free.
+        content_size, style_size: the (height, width) of the only images that the networks take, None for any size.
         can_tile: whether `collect` and `transfer_tile` are there.
     """
 

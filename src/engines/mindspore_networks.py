@@ -15,9 +15,9 @@ from src.weights.loss_network import create_statistics_network
 
 
 class MindSporeNetworks:
-    """A `StylizationModel`; its networks are compiled at their first use (2 s each on a CPU), once for all sizes.
+    """The networks of a `StylizationModel`. Each is compiled at its first use (2 s on a CPU), once for all sizes.
 
-    This counts on graph mode, so call `src.runtime.setup` first (operation by operation it is four times slower).
+    Call `src.runtime.setup` first, for graph mode: operation by operation the networks are four times slower.
 
     Args:
         model: `src.models.factory.StylizationModel`.

@@ -1,7 +1,7 @@
-"""Style prediction networks: style image to style embedding. Three of them behind one interface, and a table.
+"""Style prediction networks: style image to style embedding. There are three, and a table of styles in their place.
 
-Each has `construct(style (N, 3, H, W) RGB in [0, 1]) -> embedding (N, embedding_dim)`; the table in their place takes
-weights of its styles (N, styles).
+Each network has `construct(style (N, 3, H, W) RGB in [0, 1]) -> embedding (N, embedding_dim)`. The table's `construct`
+takes weights of its styles (N, styles).
 """
 
 import mindspore as ms
@@ -14,8 +14,8 @@ from src.models.shapes import CHANNELS, COMPACT_DEPTHS, DISTILLED_CHANNELS, REFI
 STATISTICS_TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 MIXED_6E_CHANNELS = 768
 STATISTICS_CLIP = 5.0
-# An update by Adam is about as large for every parameter: in this unit, a style's few thousand numbers move ten times
-# as far as the shared weights, and 2,000 steps tell styles apart where Dumoulin et al. take 40,000.
+# Adam's updates are about as large for every parameter. In this unit, the few thousand numbers of a style move ten
+# times as far as the shared weights, so that 2,000 steps tell styles apart where Dumoulin et al. take 40,000.
 ROW_UNIT = 10.0
 
 
@@ -32,7 +32,7 @@ def channel_statistics(features):
 
 
 class InceptionPredictor(nn.Cell):
-    """The paper's: Inception-v3 to Mixed_6e, mean over space, a dense layer (Ghiasi et al. 2017, section 2.2)."""
+    """The paper's: Inception-v3 up to Mixed_6e, mean over space, a dense layer (Ghiasi et al. 2017, section 2.2)."""
 
     def __init__(self, embedding_dim, train_inception):
         super().__init__()
@@ -48,11 +48,11 @@ class InceptionPredictor(nn.Cell):
 
 
 class StatisticsEmbedding(nn.Cell):
-    """Channel statistics of feature maps, standardised, to a style embedding: the end of two predictors.
+    """Standardised channel statistics of feature maps to a style embedding: the last layers of two predictors.
 
-    Means and standard deviations are standardised over the training styles. Differs from the paper, which takes the
-    mean of one deep layer: statistics of all depths are what Gram matrices are made of, and they train in minutes
-    without pretraining.
+    The statistics are means and standard deviations, standardised over the training styles. Differs from the paper,
+    which takes the mean of one deep layer. Statistics of all depths are near to the Gram matrices of the style loss,
+    and a predictor that reads them trains in minutes without pretraining.
 
     Args:
         channels: of the feature maps, in their order.
@@ -68,14 +68,14 @@ class StatisticsEmbedding(nn.Cell):
 
     @property
     def standardised(self) -> bool:
-        """Whether it has a center and scale, from training styles or from a checkpoint."""
+        """Whether center and scale are set, from training styles or from a checkpoint."""
         return bool(np.any(self.center.asnumpy()))
 
     def standardise_over(self, statistics):
-        """Takes center and scale from the statistics (number of styles, 2 * channels) of the training styles."""
+        """Sets center and scale from the statistics (number of styles, 2 * channels) of the training styles."""
         self.center.set_data(ms.Tensor(statistics.mean(0), ms.float32))
         deviation = statistics.std(0)
-        # a channel that is nearly constant must not be blown up should it come to life
+        # without this addend, a channel that is nearly constant over the training styles would get a huge factor
         self.scale.set_data(ms.Tensor(deviation + 0.01 * deviation.mean(), ms.float32))
 
     def standardise(self, statistics):
@@ -139,12 +139,12 @@ class CompactPredictor(StatisticsEmbedding):
 
 
 class StyleTable(nn.Cell):
-    """A row a style, all gammas, then all betas of the style transfer network: no style is predicted.
+    """A table with a row for each style: all gammas, then all betas of the style transfer network.
 
-    Dumoulin et al. 2016, section 2.2: the only parameters that are a style's own. With one row it is the affine part of
-    the instance norms of Johnson et al. 2016. Differs from Dumoulin: the contract layers are normalised without the
-    style, as in the family's other networks; a blend is the mean of whole rows, as theirs is (section 3.4). A Parameter
-    holds its row divided by `ROW_UNIT`.
+    Dumoulin et al. 2016, section 2.2: these are the only parameters that belong to one style. A table of one row is the
+    affine part of the instance norms of Johnson et al. 2016. A blend is the mean of whole rows, as in Dumoulin's
+    section 3.4. Differs from Dumoulin: the contract layers are normalised without the style, as in the family's other
+    networks. A Parameter holds its row divided by `ROW_UNIT`.
 
     Args:
         styles: how many rows.
@@ -173,8 +173,8 @@ def _convolution(in_channels, out_channels, stride):
 class StatisticsPredictor(StatisticsEmbedding):
     """Embeds from the channel statistics of a loss network's features at relu1_1 .. relu5_1.
 
-    It learns in minutes where a predictor from pixels needs days, so it is the teacher for the compact one. The loss
-    network is not part of its checkpoint; `attach` brings it.
+    This predictor learns in minutes where a predictor from pixels needs days. So it is the teacher of the compact
+    predictor. The loss network is not part of the predictor's checkpoint; `attach` sets the loss network.
 
     Args:
         loss_network: name of the loss network, for the number of channels.
@@ -193,7 +193,7 @@ class StatisticsPredictor(StatisticsEmbedding):
         return channel_statistics(self.loss_network[0](style))
 
     def standard_statistics(self, style):
-        """style (N, 3, H, W) to those statistics, standardised (N, 2 * channels)."""
+        """style (N, 3, H, W) to the standardised statistics of the loss network's features (N, 2 * channels)."""
         return self.clipped(self.own_statistics(style))
 
     def clipped(self, statistics):

@@ -1,4 +1,4 @@
-"""The style transfer network for crops and tiles of one image: instance norms whose statistics all of them share."""
+"""The style transfer network for crops and tiles of one image, which share the statistics of their instance norms."""
 
 import mindspore as ms
 import numpy as np
@@ -31,13 +31,13 @@ def shared_norms(transfer) -> list[SharedNorm]:
 
 
 class TilingNetwork:
-    """Stylises an image in parts: crops of it give the statistics of its norms, then any tile is run with them.
+    """Stylises an image in parts: crops of the image give the statistics of the norms, which each tile then uses.
 
     Statistics are float32 (2, channels of all norms), means and variances.
 
     Args:
-        transfer: the `StyleTransferNetwork` with the weights, which are shared with it.
-        network: the `src.sections.NetworkConfig` that it was built from.
+        transfer: the `StyleTransferNetwork` whose weights are used; they are shared, not copied.
+        network: the `src.sections.NetworkConfig` that `transfer` was built from.
         precision: see `src.runtime.apply_precision`.
 
     Attributes:

@@ -7,7 +7,7 @@ from src.losses import StylizationLoss, check_grid_side
 
 
 class PasticheLoss(nn.Cell):
-    """Loss of a picture that is a parameter. Its targets don't change, so a step is given their features.
+    """Loss of a picture that is a parameter. The targets don't change, so a step takes their features as inputs.
 
     Args:
         loss_network: frozen, with the feature layers `taps`.
@@ -30,7 +30,7 @@ class PasticheLoss(nn.Cell):
         self.names = self.loss.names
 
     def targets(self, content_features, style_grams):
-        """Nothing more than the features that the step is given."""
+        """An empty tuple, because the step takes all features as its inputs."""
         return ()
 
     def construct(self, content_features, style_grams, targets):

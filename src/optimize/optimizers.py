@@ -1,7 +1,8 @@
-"""What moves the pixels of a pastiche: Adam in the compiled step, or L-BFGS around it; both keep them in [0, 1].
+"""Optimisers of a pastiche's pixels: Adam inside the compiled step, or L-BFGS around it. Both keep pixels in [0, 1].
 
-`Adam` and `LBFGS` have the same methods: `step()` makes an iteration and gives the loss terms before it, `pastiche()`
-the picture, `restart(pastiche)` begins again, `state()` and `restore(state)` carry it over to another process.
+`Adam` and `LBFGS` have the same methods. `step()` makes an iteration and returns the loss terms before its update.
+`pastiche()` returns the picture. `restart(pastiche)` begins again with another picture. `state()` and `restore(state)`
+move the optimiser to another process.
 """
 
 import mindspore as ms
@@ -12,13 +13,13 @@ from src.training.train_step import SKIPPED_HERE, TrainOneStep
 
 
 def _loss_terms(cell, targets):
-    """The loss terms of a step; all NaN when its gradient is not finite, though they may be."""
+    """The loss terms of a step; all NaN when its gradient is not finite, even where the terms are."""
     terms, status = cell(*targets)
     return np.full(terms.shape, np.nan, np.float32) if status.asnumpy() == SKIPPED_HERE else terms.asnumpy()
 
 
 class BoundedAdam(nn.Cell):
-    """Adam for one picture, which has no values outside [0, 1]: the loss network has seen none."""
+    """Adam for one picture, whose values stay in [0, 1], the range that the loss network was trained on."""
 
     def __init__(self, picture, settings):
         super().__init__()
@@ -32,7 +33,7 @@ class BoundedAdam(nn.Cell):
 
 
 class GradientKeeper(nn.Cell):
-    """Moves nothing: the gradient is there to be read."""
+    """An optimiser that changes no parameter, and keeps the gradient for `LBFGS` to read."""
 
     def __init__(self, picture):
         super().__init__()
@@ -84,7 +85,7 @@ class Adam:
 
     def restore(self, state):
         """See the module."""
-        # set_data after the first step would not reach what the step updates in a branch
+        # after the first step, set_data would not reach the values that the step updates inside a branch of its graph
         ops.assign(self.objective.pastiche, ms.Tensor(state["pastiche"], ms.float32))
         for name, parameter in self._parameters().items():
             ops.assign(parameter, ms.Tensor(state[name], parameter.dtype))
@@ -93,10 +94,11 @@ class Adam:
 class LBFGS:
     """Limited-memory BFGS (Nocedal 1980) with backtracking, projected to [0, 1]. Gatys et al. optimise with L-BFGS.
 
-    Differs from the L-BFGS of Torch that most ports use: a pixel at its bound does not move further, and a step that
-    does not lower the loss is halved, where Torch's goes on. Differs from SciPy's L-BFGS-B: it can be stopped after any
-    iteration and go on in another process, and its vectors are float32, as the gradient is. On the processor that runs
-    Python: two passes over `history` pictures an iteration, a hundredth of the gradient's time.
+    Differs from the L-BFGS of Torch, which most ports use: a pixel at its bound does not move further, and a step that
+    does not lower the loss is halved; Torch's takes such a step. Differs from SciPy's L-BFGS-B: a run can stop after
+    any iteration and go on in another process, and the vectors are float32, as the gradient is. The vectors are
+    computed on the processor that runs Python: two passes over `history` pictures an iteration, a hundredth of the
+    gradient's time.
 
     Args: those of `Adam`.
     """
@@ -115,7 +117,7 @@ class LBFGS:
         return terms, self.cell.optimizer.gradient.asnumpy().reshape(-1).copy()
 
     def _direction(self, free):
-        """Minus the gradient times the inverse Hessian that the history tells, for the pixels that are free."""
+        """Minus the gradient times the history's estimate of the inverse Hessian, for the pixels that are free."""
         direction, factors = -self._gradient * free, []
         for move, change in reversed(self._history):
             factors.append((move @ direction) / (move @ change))
@@ -147,7 +149,7 @@ class LBFGS:
         if not slope < 0:
             return False
         length = 1.0
-        if not self._history:  # nothing is known of the curvature
+        if not self._history:  # without a history, the curvature is unknown
             length = self.settings.learning_rate / np.sqrt(np.mean(direction**2, dtype=np.float64))
         for _ in range(self.MOST_HALVINGS):
             x = np.clip(self._x + np.float32(length) * direction, 0, 1)

@@ -1,4 +1,4 @@
-"""What the options of the optimisation mean: weights of the losses, sizes of the levels, mistakes in them."""
+"""Works out the options of the optimisation, weights of the losses and sizes of the levels, and refuses mistakes."""
 
 import dataclasses
 
@@ -19,12 +19,12 @@ def check_scales(settings, styles=1):
 def weighted_loss(loss, settings):
     """`src.sections.LossConfig` with the weights of its layers as `settings` (`OptimizeConfig`) change them.
 
-    Style layers: the k-th weight is multiplied by style_layer_weight_exp ** k, and all of them so that their sum stays.
-    Content layers: the first of two is multiplied by twice content_weight_blend, the second by the rest to 2. A layer
-    of weight 0 is left out.
+    Style layers: the k-th weight is multiplied by style_layer_weight_exp ** k; then all are scaled so that their sum
+    stays. Content layers: the first weight is multiplied by 2 * content_weight_blend, the second by
+    2 - 2 * content_weight_blend. A layer of weight 0 is left out.
 
     Raises:
-        UserError: a blend where there are not two content layers.
+        UserError: a blend with another number of content layers than two.
     """
     style = {
         tap: weight * settings.style_layer_weight_exp**k for k, (tap, weight) in enumerate(loss.style_taps.items())

@@ -61,12 +61,12 @@ class NetworkConfig(Options):
 
     @property
     def has_table(self) -> bool:
-        """Whether its styles are rows of a table rather than what a style prediction network reads."""
+        """Whether styles are rows of a table, rather than images for a style prediction network."""
         return self.method in ("n_styles", "single_style")
 
     @property
     def reads_statistics(self) -> bool:
-        """Whether its style prediction network reads a loss network's statistics."""
+        """Whether the style prediction network reads a loss network's statistics."""
         return not self.has_table and self.predictor == "statistics"
 
 

@@ -15,9 +15,9 @@ class Preview:
     """Stylises the same contents with the same styles at every call.
 
     Args:
-        model: the model in training; its options are used, its weights come with each call.
-        contents, styles: paths; evenly spaced ones of them are taken.
-        side: of the square pictures, pixels.
+        model: the model in training, for its options; the weights come with each call.
+        contents, styles: paths, of which evenly spaced ones are used.
+        side: side of the square pictures, pixels.
     """
 
     def __init__(self, model, contents, styles, side):
@@ -30,7 +30,7 @@ class Preview:
         self.styles, self.names = [read_at(path, side) for path in shown], [style_name(path) for path in shown]
 
     def draw(self, path, weights):
-        """Writes the grid that weights {name: array} give."""
+        """Writes the grid of a model with the weights {name: array}."""
         load_into(self.model, weights, "the model in training")
         self.model.set_train(False)
         names = self.names if self.model.styles else None

@@ -1,7 +1,7 @@
-"""What a training step needs to know of a style crop, computed once for each of a fixed number of crops a style.
+"""Targets of style crops, computed once for each crop. Each style image then has a fixed number of crops.
 
-A step that draws new crops pays a pass of the loss network, and of the style prediction network, for each. With a fixed
-number of them the Gram matrices, and what the frozen part of the predictor makes of them, are kept in memory.
+A step with new crops needs a pass of the loss network, and of the style prediction network, for each crop. With a fixed
+number of crops, the Gram matrices and the output of the predictor's frozen part are kept in memory.
 """
 
 import logging
@@ -14,12 +14,12 @@ from src.errors import UserError
 from src.memory import free_memory
 
 logger = logging.getLogger("style_transfer")
-# of the free memory; the rest is for the networks
+# part of the free memory for the targets; the rest is for the networks
 MEMORY_SHARE = 0.7
 
 
 class DescribeStyle(nn.Cell):
-    """A style crop (1, 3, H, W) to its Gram matrices, one a style tap, and what the predictor keeps of it, if anything.
+    """A style crop (1, 3, H, W) to its Gram matrices, one a style tap, and the output of the predictor's frozen part.
 
     Args:
         stylization: `src.training.objectives.Stylization`.
@@ -36,17 +36,17 @@ class DescribeStyle(nn.Cell):
 
 
 class StyleCrops:
-    """The targets of the style crops met so far.
+    """The targets of style crops, each computed when a batch first has the crop.
 
     A Gram matrix is symmetric, so its upper half is kept, in float32.
 
     Args:
         stylization: `src.training.objectives.Stylization`, which takes these targets from now on.
-        count: how many crops there are, of all styles.
-        side: of a crop, pixels.
+        count: number of crops of all styles.
+        side: side of a crop, pixels.
 
     Raises:
-        UserError: they would not fit into the memory.
+        UserError: the targets would not fit into the memory.
     """
 
     def __init__(self, stylization, count, side):
@@ -75,8 +75,8 @@ class StyleCrops:
         """Tensors of a batch, as `Stylization.targets` takes them.
 
         Args:
-            crops: what tells each crop of the batch from others, see `src.data.dataset.PairedImages.style_crops`.
-            style: the batch (N, 3, H, W), of which those not met before are described.
+            crops: a key for each crop of the batch, see `src.data.dataset.PairedImages.style_crops`.
+            style: the batch (N, 3, H, W), from which the targets of new crops are computed.
         """
         new = [i for i, crop in enumerate(crops) if crop not in self._known]
         pixels = style.asnumpy() if new else None
@@ -96,7 +96,7 @@ class StyleCrops:
 
 
 def _places(rows, columns):
-    """Where each entry of a symmetric matrix stands in its upper half of these rows and columns."""
+    """The place of each entry of a symmetric matrix in the flat list of its upper half, given by rows and columns."""
     places = np.zeros((rows[-1] + 1,) * 2, np.intp)
     places[rows, columns] = places[columns, rows] = np.arange(len(rows))
     return places
@@ -111,7 +111,7 @@ def fixed_crops(options, objective, images):
         images: `src.data.dataset.PairedImages`.
 
     Raises:
-        UserError: an objective that has no use for them, or too many for the memory.
+        UserError: an objective without style targets, or too many crops for the memory.
     """
     count = options.data.style_crops
     if not count:

@@ -12,7 +12,7 @@ from src.weights.load import read_weights
 
 
 def known_styles(network, start) -> tuple:
-    """Names of the styles that the checkpoint to start from has already; none without one.
+    """Names of the styles in the checkpoint to start from; empty without a checkpoint.
 
     Args:
         network: `src.sections.NetworkConfig`.
@@ -27,10 +27,10 @@ def known_styles(network, start) -> tuple:
 
 
 def table_styles(network, files, known=()) -> tuple:
-    """Names of the styles of a table: those known, then those of the style files that aren't among them.
+    """Names of the styles of a table: the known styles, then those of the style files that are new.
 
     Args:
-        network: `src.sections.NetworkConfig`; none of this concerns those without a table.
+        network: `src.sections.NetworkConfig`; the result is empty for a method without a table.
         files: the style images that are drawn.
         known: from `known_styles`.
 
@@ -57,7 +57,7 @@ def table_weights(styles, images, step):
     Args:
         styles: names of the table's rows.
         images: `src.data.dataset.PairedImages`.
-        step: a step whose batch was made.
+        step: a step whose batch exists already.
     """
     rows = [styles.index(style_name(path)) for path in images.batch_files(step)[1]]
     return ms.Tensor(np.eye(len(styles), dtype=np.float32)[rows])
@@ -95,7 +95,7 @@ def with_new_rows(arrays, model) -> dict:
 
 
 def train_new_rows_only(model, known):
-    """Takes everything but the rows after the first `known` out of training (Dumoulin et al. 2016, section 3.3)."""
+    """Freezes everything but the rows after the first `known` (Dumoulin et al. 2016, section 3.3)."""
     frozen(model)
     for row in model.predictor.rows[known:]:
         row.requires_grad = True

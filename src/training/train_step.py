@@ -5,10 +5,10 @@ from mindspore import Parameter, ParameterTuple, Tensor, amp, nn, ops
 
 SCALE_WINDOW = 1000
 FIRST_SCALE = 1024.0  # of MindSpore's scaler, which never goes below 1
-# Adam keeps squares of gradients, which float32 holds up to 3e38: above this norm they are infinite, and stay so
+# Adam keeps squares of gradients, and float32 ends at 3e38: with a larger norm these squares become infinite for good
 LARGEST_NORM = 1e18
-# What a step says of itself. A skipped one had gradients that are not finite: of this process's own images, or of
-# another rank's, or for a loss scale that was too high and is halved now.
+# The status of a step. A skipped step had gradients that are not finite: because of this process's own images, because
+# of another rank's, or because of a loss scale that was too high and is halved now.
 DONE, SKIPPED, SKIPPED_HERE = 0.0, 1.0, 2.0
 
 
@@ -20,7 +20,8 @@ def scale_and_norm(arrays):
     numbers = ()
     for array in arrays:
         numbers += (array.reshape((-1,)),)
-    numbers = ops.concat(numbers)  # one array: fewer operations to compile than several for each
+    # joined into one array, because several operations for each array take longer to compile
+    numbers = ops.concat(numbers)
     largest = ops.abs(numbers).max()
     scale = ops.select(largest > 0, largest, ops.ones_like(largest))
     return scale, ops.sqrt(ops.square(numbers / scale).sum())
@@ -38,8 +39,8 @@ class TrainOneStep(nn.Cell):
             can't underflow (float32, bfloat16). Below 1024 it can fall to a 1024th of itself, above that to 1.
         reduce_gradients: mean over devices, or None.
 
-    A step whose gradients hold NaN or Inf changes nothing but the loss scale; without `clip_norm`, neither does one
-    whose gradients' squares would overflow.
+    A step whose gradients hold NaN or Inf changes nothing but the loss scale. Without `clip_norm`, the same holds for a
+    step in which squares of gradients would overflow.
     """
 
     def __init__(self, objective, optimizer, clip_norm=0.0, ema_decay=0.0, loss_scale=None, reduce_gradients=None):
@@ -57,7 +58,7 @@ class TrainOneStep(nn.Cell):
         self.averages = ()
         if ema_decay > 0:
             self.averages = ParameterTuple(
-                # copied: asnumpy may share the weight's memory, and then the first update would move both
+                # copied, because asnumpy may share the weight's memory, and the first update would change both
                 Parameter(p.asnumpy().copy(), name=f"average.{p.name}", requires_grad=False)
                 for p in self.weights
             )
@@ -106,8 +107,11 @@ class TrainOneStep(nn.Cell):
         return done
 
     def construct(self, content, style, *given):
-        """content, style (N, 3, H, W) in [0, 1]; given: what the objective's `targets` takes beside them, such as the
-        weights (N, styles) that pick a table's styles.
+        """Makes a step.
+
+        Args:
+            content, style: (N, 3, H, W) in [0, 1].
+            given: the other arguments of the objective's `targets`, such as weights (N, styles) of a table's styles.
 
         Returns:
             the objective's terms, a float32 vector; and `DONE`, `SKIPPED` or `SKIPPED_HERE`, a number.
@@ -122,7 +126,7 @@ class TrainOneStep(nn.Cell):
             gradients = self.reduce_gradients(gradients)
             scale, norm, usable = self.measure(gradients)
         if self.scaler is not None:
-            # an overflow that a lower loss scale prevents is nobody's fault
+            # with a lower loss scale the gradients may be finite, so this step's images are not at fault
             lost = ops.logical_not(ops.isfinite(terms).all())
             here = ops.logical_and(here, ops.logical_or(self.scaler.scale_value <= 1.0, lost))
             here = ops.depend(here, self.scaler.adjust(ops.depend(usable, here)))

@@ -19,7 +19,7 @@ from src.video.segments import LENGTH, fingerprint, open_segments
 from src.video.source import at_rate, probe, read_frames
 from src.video.temporal import Plain, Steady
 
-# frames that may wait between two of the three threads; each is a picture in memory
+# frames that may wait between two of the three threads; each of them is a picture in memory
 WAITING = 4
 END = object()
 
@@ -58,9 +58,10 @@ def stylize_video(
     frames, time_base = _frames(source, encoding, settings)
     rows = [np.asarray(embedding, np.float32).tobytes().hex() for embedding, _ in embeddings]
     seconds = [second for _, second in embeddings]
-    wishes = [asdict(settings), size, strength, rows, seconds, stylizer.networks.name, stylizer.tile, str(encoding)]
-    painter = (Steady if settings.temporal else Plain)(stylizer)
     shape = output_shape(source, size)
+    side = stylizer.side(shape[0] * shape[1])  # for all frames: free memory comes and goes
+    wishes = [asdict(settings), size, strength, rows, seconds, stylizer.networks.name, side, str(encoding)]
+    painter = (Steady if settings.temporal else Plain)(stylizer, side)
     rehearse(source, encoding, output, time_base, shape)
     with open_segments(output, fingerprint(source.path, stylizer.files, wishes)) as segments:
         state = segments.last_state()
@@ -98,7 +99,7 @@ def output_shape(source, size) -> list[int]:
 
 
 class Styles:
-    """The style embedding of each moment. A strength of a model with a table of styles is none of the embedding.
+    """The style embedding of each moment. For a model with a table of styles, the strength is mixed in pixels instead.
 
     Args:
         stylizer, embeddings, strength: see `stylize_video`.
@@ -140,18 +141,18 @@ class _Paint:
         return in_pixels(self.styles.stylizer, content, self.painter.pastiche, self.styles.strength), alpha
 
     def state(self) -> dict:
-        """What the next frame depends on."""
+        """The arrays on which the next frame depends."""
         own = {} if self.styles.own is None else {"own": self.styles.own}
         return {**self.painter.state(), **own}
 
 
 def in_pixels(stylizer, content, pastiche, strength) -> np.ndarray:
-    """A pastiche with the strength that its embedding has not: of a model with a table of styles, as for pictures."""
+    """For a model with a table of styles, the pastiche mixed with the content by the strength, as for pictures."""
     return mix(content, [pastiche], [strength]) if stylizer.styles and strength != 1 else pastiche
 
 
 def _run(frames, paint, segments, encoding, expected, progress) -> int:
-    """Stylises what is not done yet, and returns how many frames the video has."""
+    """Stylises the frames that are not done yet, and returns the number of all frames."""
     skipped = done = segments.frames()
     decoded = _in_thread(itertools.islice(frames, skipped, None))
     started, ended = time.monotonic(), False

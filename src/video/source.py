@@ -16,7 +16,7 @@ HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 @dataclass(frozen=True)
 class Source:
-    """What is known of a video before its frames are decoded.
+    """The properties of a video, known before its frames are decoded.
 
     Attributes:
         path: the file.
@@ -29,7 +29,7 @@ class Source:
         bits: of a colour channel.
         alpha: whether frames have transparency; of a GIF, whether the first one is transparent somewhere.
         colours: (colorspace, primaries, transfer, range) as FFmpeg numbers them.
-        notes: what gets lost in reading, a line each.
+        notes: a line for each property that is lost in reading.
     """
 
     path: Path
@@ -54,7 +54,7 @@ class Frame:
         duration: until the next one, in the same units.
         image: uint8 (H, W, 3) RGB.
         alpha: uint8 (H, W), or None.
-        repeated: whether it is the frame before once more, shown longer.
+        repeated: whether this is the same frame as the one before.
     """
 
     pts: int
@@ -87,7 +87,7 @@ def probe(path) -> Source:
             seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
             bits = max(component.bits for component in components)
             alpha = any(component.is_alpha for component in components) or "pal8" in first.format.name
-            if alpha and context.name == "gif":  # its decoder gives all of them an alpha
+            if alpha and context.name == "gif":  # the decoder of GIF gives all frames an alpha channel
                 alpha = first.to_ndarray(format="rgba")[..., 3].min() < 255
             ratio = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
             notes = []
@@ -166,7 +166,7 @@ def read_frames(source, start=0.0, duration=0.0):
 
 
 def _decodable(container, stream, av):
-    """The frames of a stream; packets that are damaged are passed over, as players do."""
+    """The frames of a stream, without those of damaged packets, which players leave out, too."""
     for packet in container.demux(stream):
         try:
             yield from packet.decode()

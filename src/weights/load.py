@@ -1,4 +1,4 @@
-"""Weights as people have them, into networks. The format is recognised from the names inside, not from the file's."""
+"""Reads weights of several formats into networks. The names inside a file tell the format, not the file's own name."""
 
 import logging
 import zipfile
@@ -27,8 +27,9 @@ FOREIGN = {
     ".safetensors": "a safetensors",
     ".mat": "a MATLAB",
 }
-# what an ImageNet checkpoint may hold beside the layers used here: classifier, deeper layers, optimiser, counters. All
-# but the names that begin like a used layer: those would change what it computes (batch normalization in VGG, say).
+# entries that an ImageNet checkpoint may hold beside the layers used here: classifier, deeper layers, optimiser,
+# counters. Other entries that begin like a used layer are refused, because they would change what that layer computes
+# (batch normalization in VGG, for instance).
 USED = {"inception": ("Conv2d_1a.", "Conv2d_2", "Conv2d_3", "Conv2d_4", "Mixed_5", "Mixed_6"), "vgg": ("layers.",)}
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def read_weights(path):
 
 
 def describe(params, metadata=None) -> str:
-    """What a file's names look like, for errors."""
+    """The kind of a file in words, by its names, for errors."""
     if metadata and "network" in metadata:
         network = metadata["network"]
         kind = "styles in a table" if metadata.get("styles") else f"{network.get('predictor', 'unknown')} predictor"
@@ -84,10 +85,11 @@ def load_model(path, inception_ckpt="") -> StylizationModel:
     Args:
         path: checkpoint.
         inception_ckpt: Inception-v3 for a published checkpoint: inceptionv3.ckpt, or any file that `read_inception`
-            takes. Empty takes the one inside the checkpoint. Not read for this project's, which hold their predictor.
+            takes. Empty takes the one inside the checkpoint. Ignored for this project's checkpoints, which hold their
+            predictor.
 
     Raises:
-        UserError: not such a checkpoint (says what it looks like), or a parameter is missing, misshapen or unknown.
+        UserError: another kind of file (the error says which), or a parameter is missing, misshapen or unknown.
     """
     params, metadata = read_weights(path)
     if metadata and "network" in metadata:
@@ -175,15 +177,17 @@ def _loss_network_name(params, metadata=None):
         return "vgg19" if "conv3_4.weight" in params else "vgg16"
     found = {name for name in params if name.startswith("layers.")}
     for depth in (16, 19):
-        # a file may end early, but it has no layer where this network has none
+        # a file may lack the last layers, but must not have a layer that this network lacks
         if found and found <= set(_vgg_names(depth).values()):
             return f"vgg{depth}"
     return None
 
 
 def read_loss_network(path) -> LossWeights:
-    """Reads a loss network: the published vgg16.ckpt, a converted VGG, the distilled network (.npz), or the slice of
-    VGG-16 (to relu4_1) inside the published trained checkpoint. A classifier and an optimiser's entries are ignored.
+    """Reads a loss network: the published vgg16.ckpt, a converted VGG, the distilled network (.npz).
+
+    The slice of VGG-16 (up to relu4_1) inside the published trained checkpoint can be read, too. Entries of a
+    classifier and of an optimiser are ignored.
 
     Raises:
         UserError: the file is of something else, or holds entries that would change what the network computes.
@@ -211,7 +215,7 @@ def _vgg_names(depth):
 
 
 def load_loss_network_weights(weights, cell):
-    """Sets a loss network's parameters; a file without biases leaves zeros, one without input normalisation ImageNet's.
+    """Sets a loss network's parameters. Without biases in the file they stay 0, without normalisation it is ImageNet's.
 
     Args:
         weights: a path, or `LossWeights`.

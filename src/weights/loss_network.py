@@ -20,7 +20,7 @@ def find_loss_weights(loss, search_dir=""):
     """Path of the loss network's weights: `loss_network_ckpt`, or the file of its usual name in `search_dir`.
 
     Raises:
-        UserError: there is none; names the files looked for.
+        UserError: no such file; the error names the files that were tried.
     """
     if loss.loss_network_ckpt:
         path = Path(loss.loss_network_ckpt)
@@ -41,7 +41,7 @@ def find_loss_weights(loss, search_dir=""):
 
 
 def create_loss_network(loss, search_dir="", taps=None):
-    """The loss network with its weights, frozen; a VGG's scaled to mean activations of 1 when `loss` says so.
+    """The loss network with its weights, frozen. A VGG is scaled to mean activations of 1 where `loss` says so.
 
     Args:
         loss: `src.sections.LossConfig`.
@@ -61,6 +61,5 @@ def create_loss_network(loss, search_dir="", taps=None):
 
 
 def create_statistics_network(loss, search_dir=""):
-    """The loss network that a statistics predictor reads, with the weights as they are in the file. See
-    `create_loss_network`."""
+    """The loss network that a statistics predictor reads, with unscaled weights. See `create_loss_network`."""
     return create_loss_network(dataclasses.replace(loss, unit_activations=False), search_dir, STATISTICS_TAPS)
