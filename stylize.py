@@ -24,7 +24,7 @@ SHARED = ("output", "styles", "style_weights", "style_scale", "preserve_colors",
 SHARED += ("overwrite", "shard")
 # and those that a video reads
 OF_VIDEOS = ("output", "style", "styles", "style_weights", "blend_steps", "strength", "size", "tile", "engine")
-OF_VIDEOS += ("checkpoint", "inception_ckpt", "overwrite")
+OF_VIDEOS += ("checkpoint", "inception_ckpt", "overwrite", "preserve_colors")
 
 
 def read_options(argv):

@@ -46,7 +46,7 @@ class Engine:
 
                 setup(defaults()["runtime"])
             runtime = defaults(runtime={"precision": self.precision, "device_target": "CPU"})["runtime"]
-            self.opened[model] = open_networks(self.engine, str(self.folder / name), runtime=runtime)
+            self.opened[model] = open_networks(self.engine, str(self.folder / name), runtime_options=runtime)
         return self.opened[model]
 
     def embedded_before(self, model, style):

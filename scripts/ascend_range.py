@@ -30,10 +30,12 @@ class RangeOptions(Options):
     content_path: PathText = option("dataset/test/content", "folder of photographs")
     style_path: PathText = option("dataset/test/style", "folder of style images; single_style takes the first")
     ckpt_path: PathText = option("pretrained_model", "folder with the pretrained networks")
-    init_ckpt: PathText = option("", "checkpoint to start from, where its networks are a recipe's; empty for new ones")
+    init_ckpt: PathText = option(
+        "", "checkpoint to start from, where its networks are a recipe's; empty for new ones", aliases=("checkpoint",)
+    )
     batch_size: int = option(2, "images in a batch; of few images the gradients are larger", least=1)
     batches: int = option(2, "batches a recipe", least=1)
-    csv: PathText = option("", "file for the figures of every layer; empty for none")
+    csv: PathText = option("", "file for the figures of every layer; empty for none", aliases=("output",))
 
 
 def report(name, found) -> list[tuple]:

@@ -7,13 +7,18 @@ import numpy as np
 from mindspore import nn, ops
 from mindspore.ops import constexpr
 
-from src import grid_energy
+from src import compilation, grid_energy
 from src.color_loss import ColorMoments, color_loss
 from src.compilation import set_free_inputs
 from src.errors import UserError
 
 BALANCED = "balanced"
 _LAYER = re.compile(r"_(relu|aux)\d_\d$")
+
+
+@constexpr
+def _half_products():
+    return compilation.half_products()
 
 
 def gram_matrix(features):
@@ -23,6 +28,9 @@ def gram_matrix(features):
     """
     n, c, h, w = features.shape
     flat = features.reshape((n, c, h * w))
+    if _half_products():
+        flat = flat * (1.0 / (h * w) ** 0.5)  # the sum over all positions would be beyond float16
+        return ops.BatchMatMul(transpose_b=True)(flat, flat)
     return ops.BatchMatMul(transpose_b=True)(flat, flat) * (1.0 / (h * w))
 
 
@@ -126,32 +134,33 @@ def total_variation(images, norm):
 
 
 class StylizationLoss(nn.Cell):
-    """Weighted sum of content, style, total-variation, grid and color loss, with the weights of `loss`.
+    """Weighted sum of content, style, total-variation, grid and color loss, with the weights of `loss_options`.
 
     Ghiasi et al. 2017, section 2. Grid and color loss are not in the paper; with weight 0 there is no such term.
 
     Args:
-        loss: `src.sections.LossConfig`.
+        loss_options: `src.sections.LossConfig`.
         taps: feature layers in the order in which the loss network gives them.
         blend: weights of several styles for one pastiche, with the sum 1. The style loss is then the weighted mean of
             the losses towards each style. None where each image has one style.
     """
 
-    def __init__(self, loss, taps, blend=None):
+    def __init__(self, loss_options, taps, blend=None):
         super().__init__()
         self.blend = None if blend is None else ms.Tensor(blend, ms.float32)
-        for tap in (*loss.style_taps, *loss.content_taps):
+        for tap in (*loss_options.style_taps, *loss_options.content_taps):
             if tap not in taps:
                 raise UserError(f"feature layer {tap!r}: the loss network was built for {', '.join(taps)}")
-        self.style_taps = tuple((taps.index(t), w) for t, w in loss.style_taps.items())
-        self.content_taps = tuple((taps.index(t), w) for t, w in loss.content_taps.items())
-        self.content_weight, self.style_weight, self.tv_weight = loss.content_weight, loss.style_weight, loss.tv_weight
-        self.tv_norm, self.normalize, self.clamp = loss.tv_norm, loss.normalize_losses, loss.style_loss_clamp
-        self.normalize_content = bool(loss.normalize_losses)  # contents have no styles to balance
-        self.grid_weight = loss.grid_weight
-        self.grid = GridLoss() if loss.grid_weight > 0 else None
-        self.color_weight = loss.color_weight
-        self.moments = ColorMoments() if loss.color_weight > 0 else None
+        self.style_taps = tuple((taps.index(t), w) for t, w in loss_options.style_taps.items())
+        self.content_taps = tuple((taps.index(t), w) for t, w in loss_options.content_taps.items())
+        self.content_weight, self.style_weight = loss_options.content_weight, loss_options.style_weight
+        self.tv_weight, self.tv_norm = loss_options.tv_weight, loss_options.tv_norm
+        self.normalize, self.clamp = loss_options.normalize_losses, loss_options.style_loss_clamp
+        self.normalize_content = bool(loss_options.normalize_losses)  # contents have no styles to balance
+        self.grid_weight = loss_options.grid_weight
+        self.grid = GridLoss() if loss_options.grid_weight > 0 else None
+        self.color_weight = loss_options.color_weight
+        self.moments = ColorMoments() if loss_options.color_weight > 0 else None
         self.names = (
             "total",
             "content",
@@ -159,8 +168,8 @@ class StylizationLoss(nn.Cell):
             "tv",
             *(("grid",) if self.grid is not None else ()),
             *(("color",) if self.moments is not None else ()),
-            *(f"content_{t}" for t in loss.content_taps),
-            *(f"style_{t}" for t in loss.style_taps),
+            *(f"content_{t}" for t in loss_options.content_taps),
+            *(f"style_{t}" for t in loss_options.style_taps),
         )
 
     def style_targets(self, features, images):
@@ -234,13 +243,13 @@ class Targets(nn.Cell):
     Args:
         loss_network: frozen, with the feature layers `taps`.
         taps: their names.
-        loss: `src.sections.LossConfig`.
+        loss_options: `src.sections.LossConfig`.
     """
 
-    def __init__(self, loss_network, taps, loss):
+    def __init__(self, loss_network, taps, loss_options):
         super().__init__()
         self.loss_network = loss_network
-        self.loss = StylizationLoss(loss, taps)
+        self.loss = StylizationLoss(loss_options, taps)
         self.set_train(False)
         set_free_inputs(self, ms.Tensor(shape=(1, 3, None, None), dtype=ms.float32))
 

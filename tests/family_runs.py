@@ -12,6 +12,7 @@ NETWORKS = {
 }
 STYLES = {"arbitrary": (), "n_styles": ("style_0", "style_1", "style_2"), "single_style": ("style_1",)}
 TABLES = ["n_styles", "single_style"]
+OPTIMIZERS = {"arbitrary": "muon"}  # which keeps Adam's state beside its own
 STEPS, SAVED = 6, 4
 
 
@@ -40,6 +41,7 @@ def family_options(few_statistics, loss_weights, image_folders):
                 "output_dir": str(output),
                 "ckpt_path": str(loss_weights),
                 "learning_rate": 0.01,
+                "optimizer": OPTIMIZERS.get(method, "adam"),
                 "ema_decay": 0.5,
                 "steps": STEPS,
                 "save_every": SAVED,

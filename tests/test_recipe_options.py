@@ -153,7 +153,7 @@ def test_loss_network_is_the_one_named(loss_weights, tmp_path):
     for depth in (16, 19):
         save_checkpoint(tmp_path / f"vgg{depth}.ckpt", VGG(depth, ("relu1_2",)), {"loss_network": f"vgg{depth}"})
         found = create_loss_network(defaults(loss={"loss_network": f"vgg{depth}"})["loss"], tmp_path, ("relu1_2",))
-        assert found.network == f"vgg{depth}"
+        assert found.kind == f"vgg{depth}"
     loss = defaults(loss={"loss_network": "distilled_vgg19"})["loss"]
     assert type(create_loss_network(loss, loss_weights, ("relu1_1",))) is DistilledVGG19
 

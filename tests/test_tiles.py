@@ -216,7 +216,7 @@ def test_a_content_of_a_single_tile_does_not_depend_on_the_free_memory(free, pix
 )
 def test_what_is_stylised_whole_without_mindspore(engine, gigabytes, width, pixels, whole, monkeypatch):
     monkeypatch.setattr(tiles, "free_memory", lambda: gigabytes * 2.0**30)
-    networks = SimpleNamespace(name=engine, network=Architecture(width=width))
+    networks = SimpleNamespace(name=engine, architecture=Architecture(width=width))
     assert (pixels <= tiles.fitting_pixels(networks)) == whole
 
 

@@ -101,7 +101,7 @@ def test_loss_network_of_another_depth_is_refused(tmp_path, depth, other):
     """Up to relu3_3 both have the same shapes: only the file's names tell which it is."""
     arrays = {f"layers.{place}.weight": np.zeros((2, 2), np.float32) for place in modelzoo.vgg_index(depth).values()}
     save_checkpoint(tmp_path / "vgg.ckpt", arrays, None)
-    assert read_loss_network(tmp_path / "vgg.ckpt").network == f"vgg{depth}"
+    assert read_loss_network(tmp_path / "vgg.ckpt").kind == f"vgg{depth}"
     with pytest.raises(UserError, match=f"found vgg{depth}, expected vgg{other}"):
         load_loss_network_weights(tmp_path / "vgg.ckpt", VGG(other, ("relu1_1",)))
 

@@ -75,6 +75,18 @@ def _largest(tensor):
     return float(np.abs(tensor.asnumpy()).max())
 
 
+def wrap_convolutions(cell, wrap):
+    """Replaces what computes each convolution of a cell, in PyNative mode.
+
+    Args:
+        wrap: function of (name of the layer, function of input and weight) that gives another such function.
+    """
+    for name, layer in cell.cells_and_names():
+        kernel = "conv2d" if isinstance(layer, nn.Conv2d) else "convolve"
+        if hasattr(layer, kernel):
+            setattr(layer, kernel, wrap(name, getattr(layer, kernel)))
+
+
 class Watch:
     """Notes the largest numbers of all convolutions of some cells, and of Gram matrices. Only in PyNative mode.
 
@@ -87,14 +99,11 @@ class Watch:
         self.layers, self.grams = {}, {}
         self._taps, self._made = tuple(style_taps), 0
         for begin, cell in cells.items():
-            for name, layer in cell.cells_and_names():
-                kernel = "conv2d" if isinstance(layer, nn.Conv2d) else "convolve"
-                if hasattr(layer, kernel):
-                    extreme = self.layers.setdefault(f"{begin}.{name}", Extreme())
-                    setattr(layer, kernel, self._watched(getattr(layer, kernel), extreme))
+            wrap_convolutions(cell, lambda name, kernel, begin=begin: self._watched(kernel, f"{begin}.{name}"))
 
-    @staticmethod
-    def _watched(kernel, extreme):
+    def _watched(self, kernel, name):
+        extreme = self.layers.setdefault(name, Extreme())
+
         def note_gradient(gradients):
             extreme.gradient = max(extreme.gradient, *map(_largest, gradients))
 

@@ -76,7 +76,7 @@ class ExportedNetworks:
         predictor, transfer_network: a `Graph` each.
         read_tiles: reads the `Graph` for tiles; None without one.
         styles: names of the styles of a table; empty where images are embedded.
-        network: what is known of the network's layers.
+        architecture: what is known of the network's layers.
     """
 
     name: str
@@ -84,7 +84,7 @@ class ExportedNetworks:
     transfer_network: Graph
     read_tiles: Callable | None = None
     styles: tuple = ()
-    network: Architecture = Architecture()
+    architecture: Architecture = Architecture()
 
     @property
     def embedding_dim(self) -> int:

@@ -32,7 +32,7 @@ class MindSporeNetworks:
 
     def __init__(self, model, precision="float32"):
         apply_precision(model, precision)
-        self.model, self.precision, self.network = model, precision, model.network
+        self.model, self.precision, self.architecture = model, precision, model.network
         self.embedding_dim, self.styles = model.transfer.embedding_dim, model.styles
         image = Tensor(shape=(1, 3, None, None), dtype=ms.float32)
         self._predictor, self._transfer = model.predictor, model.transfer
