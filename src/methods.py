@@ -14,7 +14,7 @@ class Method:
     Attributes:
         name: what `--method` calls it.
         paper: authors and year.
-        arxiv: number of the paper at arxiv.org.
+        arxiv: number at arxiv.org of the paper, or of its first version.
         style_from: where a style comes from, in words.
         recipe: the file of options, from the project's folder, that shows the method.
         has_networks: whether there are networks, which are trained and exported, and which make a pastiche in one pass.
