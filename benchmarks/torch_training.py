@@ -191,7 +191,7 @@ def main(argv):
 
     from src.data.dataset import PairedImages
     from src.runtime import setup
-    from src.training.build import weights_folder
+    from src.training.first_weights import weights_folder
     from src.training.schedule import learning_rates
     from src.weights.load import load_model
     from src.weights.loss_network import create_loss_network

@@ -62,7 +62,7 @@ def measure(recipe, settings):
     from src.ascend.ranges import measure_recipe
 
     style = settings.style_path
-    if defaults(recipe)["network"].method == "single_style":
+    if defaults(recipe)["network"].traits.has_one_style:
         style = str(list_images(style, "style_path")[0])
     data = {"content_path": settings.content_path, "style_path": style, "batch_size": settings.batch_size}
     train = {"ckpt_path": settings.ckpt_path, "init_ckpt": settings.init_ckpt}

@@ -7,13 +7,18 @@ import numpy as np
 from mindspore import nn, ops
 from mindspore.ops import constexpr
 
-from src import grid_energy
+from src import compilation, grid_energy
 from src.color_loss import ColorMoments, color_loss
 from src.compilation import set_free_inputs
 from src.errors import UserError
 
 BALANCED = "balanced"
 _LAYER = re.compile(r"_(relu|aux)\d_\d$")
+
+
+@constexpr
+def _half_products():
+    return compilation.half_products()
 
 
 def gram_matrix(features):
@@ -23,6 +28,9 @@ def gram_matrix(features):
     """
     n, c, h, w = features.shape
     flat = features.reshape((n, c, h * w))
+    if _half_products():
+        flat = flat * (1.0 / (h * w) ** 0.5)  # the sum over all positions would be beyond float16
+        return ops.BatchMatMul(transpose_b=True)(flat, flat)
     return ops.BatchMatMul(transpose_b=True)(flat, flat) * (1.0 / (h * w))
 
 

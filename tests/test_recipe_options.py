@@ -14,14 +14,15 @@ from tiny_runs import RUNTIME
 from src import config
 from src.config import defaults
 from src.data import transforms
+from src.models.compact_prediction import CompactPredictor, StatisticsPredictor
 from src.models.factory import create_model
 from src.models.layers import BilinearConvolution, Convolution, UpsampledConvolution
-from src.models.style_prediction import CompactPredictor, StatisticsPredictor, StyleTable
+from src.models.style_prediction import StyleTable
 from src.options.recipes import overlay
 from src.sections import SECTIONS
 from src.training.build import build_step
-from src.training.muon import Muon
-from src.training.objectives import Distillation
+from src.training.distillation.muon import Muon
+from src.training.distillation.objective import Distillation
 from src.training.schedule import learning_rates
 from src.weights.loss_network import create_loss_network
 

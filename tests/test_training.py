@@ -17,8 +17,9 @@ from tiny_runs import LOSS, RUNTIME, use_plain_steps
 
 from src.config import defaults
 from src.errors import UserError
-from src.training.build import build_model, build_objective, build_step
+from src.training.build import build_objective, build_step
 from src.training.files import CheckpointFolder
+from src.training.first_weights import build_model
 from src.training.schedule import learning_rates
 from src.training.train_step import DONE
 from src.training.trainer import train

@@ -9,8 +9,8 @@ import pytest
 from src.config import ROOT, defaults
 from src.errors import UserError
 from src.images.files import read_at, to_network
+from src.models.compact_prediction import STATISTICS_TAPS
 from src.models.factory import create_model
-from src.models.style_prediction import STATISTICS_TAPS
 from src.models.vgg import VGG
 from src.weights import modelzoo
 from src.weights.load import load_loss_network_weights, load_model, read_loss_network

@@ -20,7 +20,7 @@ LOSS = {
 
 def use_few_statistics(monkeypatch):
     """Lets trainings in this process standardise their predictor over a few style crops."""
-    monkeypatch.setattr("src.training.build.STATISTICS_BATCHES", 2)
+    monkeypatch.setattr("src.training.distillation.statistics.STATISTICS_BATCHES", 2)
 
 
 class PlainStep(TrainOneStep):

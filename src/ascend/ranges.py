@@ -20,7 +20,9 @@ from src.models.style_prediction import StyleTable
 from src.optimize.objective import PasticheLoss
 from src.optimize.settings import weighted_loss
 from src.runtime import Runtime
-from src.training.build import build_model, build_objective, standardise_statistics, starting_checkpoint
+from src.training.build import build_objective
+from src.training.distillation.statistics import standardise_statistics
+from src.training.first_weights import build_model, starting_checkpoint
 from src.training.styles import known_styles, table_styles, table_weights
 from src.weights.loss_network import create_loss_network
 
@@ -73,6 +75,18 @@ def _largest(tensor):
     return float(np.abs(tensor.asnumpy()).max())
 
 
+def wrap_convolutions(cell, wrap):
+    """Replaces what computes each convolution of a cell, in PyNative mode.
+
+    Args:
+        wrap: function of (name of the layer, function of input and weight) that gives another such function.
+    """
+    for name, layer in cell.cells_and_names():
+        kernel = "conv2d" if isinstance(layer, nn.Conv2d) else "convolve"
+        if hasattr(layer, kernel):
+            setattr(layer, kernel, wrap(name, getattr(layer, kernel)))
+
+
 class Watch:
     """Notes the largest numbers of all convolutions of some cells, and of Gram matrices. Only in PyNative mode.
 
@@ -85,14 +99,11 @@ class Watch:
         self.layers, self.grams = {}, {}
         self._taps, self._made = tuple(style_taps), 0
         for begin, cell in cells.items():
-            for name, layer in cell.cells_and_names():
-                kernel = "conv2d" if isinstance(layer, nn.Conv2d) else "convolve"
-                if hasattr(layer, kernel):
-                    extreme = self.layers.setdefault(f"{begin}.{name}", Extreme())
-                    setattr(layer, kernel, self._watched(getattr(layer, kernel), extreme))
+            wrap_convolutions(cell, lambda name, kernel, begin=begin: self._watched(kernel, f"{begin}.{name}"))
 
-    @staticmethod
-    def _watched(kernel, extreme):
+    def _watched(self, kernel, name):
+        extreme = self.layers.setdefault(name, Extreme())
+
         def note_gradient(gradients):
             extreme.gradient = max(extreme.gradient, *map(_largest, gradients))
 
@@ -137,12 +148,13 @@ def measure_recipe(recipe, data, train, batches=2) -> Ranges:
         UserError: weights or images that are not there.
     """
     options = SimpleNamespace(**defaults(recipe))
-    options.data = dataclasses.replace(options.data, **data)
+    # the targets of fixed crops are computed outside the step
+    options.data = dataclasses.replace(options.data, **{"style_crops": 0, **data})
     options.train = dataclasses.replace(options.train, **{"distill_from": "", **train})
     known = known_styles(options.network, starting_checkpoint(options.train))
     images = PairedImages(options.data, RUNTIME.seed, known_styles=known)
     ms.set_context(mode=ms.PYNATIVE_MODE)
-    make = _optimization if options.network.method == "optimize" else _training
+    make = _training if options.network.traits.has_networks else _optimization
     cells, weights, run, scale = make(options, images, known)
     watch = Watch(cells, options.loss.style_taps)
     gradients = ops.value_and_grad(run, None, weights)
@@ -180,7 +192,7 @@ def _optimization(options, images, known):
         # an optimisation starts from the content
         objective.pastiche.set_data(content[:1])
         content_features = objective.loss.content_targets(loss_network(content[:1]))
-        style_grams = objective.loss.style_targets(loss_network(style[:1]))
+        style_grams = objective.loss.style_targets(loss_network(style[:1]), style[:1])
         return objective(content_features, style_grams, ())[0]
 
     weights = ms.ParameterTuple([objective.pastiche])

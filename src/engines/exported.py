@@ -69,7 +69,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class ExportedNetworks:
-    """An exported pair in some engine, see `src.engines.choice`.
+    """An exported pair in some engine: `src.engines.engine.Networks`.
 
     Attributes:
         name: of the engine.
@@ -88,22 +88,22 @@ class ExportedNetworks:
 
     @property
     def embedding_dim(self) -> int:
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.transfer_network.inputs["embedding"][1]
 
     @property
     def can_tile(self) -> bool:
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.read_tiles is not None
 
     @property
     def content_size(self):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.transfer_network.size_of("content")
 
     @property
     def style_size(self):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.predictor.size_of("style")
 
     @cached_property
@@ -111,15 +111,15 @@ class ExportedNetworks:
         return self.read_tiles()
 
     def embed(self, style):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.predictor(**{"weights" if self.styles else "style": style})[0]
 
     def transfer(self, content, embedding):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.transfer_network(content=content, embedding=embedding)[0]
 
     def collect(self, crops, embedding):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         nothing = {
             "statistics": np.zeros(self._tiles.inputs["statistics"], np.float32),
             "given": np.zeros(1, np.float32),
@@ -127,7 +127,7 @@ class ExportedNetworks:
         return self._tiles(content=crops, embedding=embedding, **nothing)[1]
 
     def transfer_tile(self, tile, embedding, statistics):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         given = {"statistics": statistics, "given": np.ones(1, np.float32)}
         return self._tiles(content=tile, embedding=embedding, **given)[0]
 

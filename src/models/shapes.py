@@ -74,7 +74,7 @@ def conditional_channels(network):
 
 def embedding_size(network):
     """Numbers in what the style transfer network takes for a style: its embedding, or all its gammas and betas."""
-    return 2 * sum(conditional_channels(network)) if network.has_table else network.embedding_dim
+    return 2 * sum(conditional_channels(network)) if network.traits.has_table else network.embedding_dim
 
 
 def layer_names(blocks):

@@ -116,7 +116,7 @@ class StyleTransferNetwork(nn.Cell):
             self.bounds.append(self.bounds[-1] + size)
         total = self.bounds[-1]
         self.heads = None
-        if not network.has_table:
+        if not network.traits.has_table:
             # a new network starts as plain instance norm (gamma 1, beta 0), moved a little by the embedding
             self.heads = nn.Dense(network.embedding_dim, 2 * total, weight_init="normal", bias_init="zeros")
             self.heads.bias[:total] = 1.0

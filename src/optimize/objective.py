@@ -1,4 +1,4 @@
-"""The loss of a pastiche as an objective of `src.training.train_step.TrainOneStep`."""
+"""The loss of a pastiche, as a `src.training.objective.Objective`."""
 
 import mindspore as ms
 from mindspore import Parameter, nn

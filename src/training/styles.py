@@ -21,7 +21,7 @@ def known_styles(network, start) -> tuple:
     Raises:
         UserError: no such file, or not a checkpoint.
     """
-    if network.method != "n_styles" or not start:
+    if not network.traits.takes_more_styles or not start:
         return ()
     return tuple((read_weights(start)[1] or {}).get("styles", ()))
 
@@ -38,12 +38,12 @@ def table_styles(network, files, known=()) -> tuple:
         UserError: files that would give styles the same name, a damaged one (a row would never be trained), or several
             for a network of a single style.
     """
-    if not network.has_table:
+    if not network.traits.has_table:
         return ()
     names = style_names(files)
-    if network.method == "single_style" and len(names) > 1:
+    if network.traits.has_one_style and len(names) > 1:
         raise UserError(
-            f"option style_path: found {len(names)} style images, expected one for --method single_style; name the "
+            f"option style_path: found {len(names)} style images, expected one for --method {network.method}; name the "
             "file, or use --method n_styles"
         )
     for path in files:
@@ -67,7 +67,7 @@ def whole_grams(objective, loss, files, styles, size) -> list:
     """The Gram matrices of whole style images, an array (styles, C, C) a style tap; 0 for a style without an image.
 
     Args:
-        objective: `src.training.objectives.Stylization`.
+        objective: `src.training.objectives.TableStylization`.
         loss: `src.sections.LossConfig`.
         files: the style images.
         styles: names of the table's rows.
