@@ -1,8 +1,8 @@
 """The largest numbers of a recipe's training step on real images, in float32: do they fit into float16?
 
-On a 910A the convolutions compute in float16, whose largest number is 65,504. What a convolution takes and gives, and
-the gradients of both multiplied by the loss scale, must stay below. Gram matrices and losses are float32 everywhere;
-their largest entries are noted too.
+On a 910A the convolutions compute in float16, whose largest number is 65,504. Inputs and outputs of a convolution, and
+their gradients times the loss scale, must stay below. Gram matrices and losses are float32 everywhere; their largest
+entries are noted, too.
 """
 
 import dataclasses
@@ -182,11 +182,11 @@ def _training(options, images, known):
 
 
 def _optimization(options, images, known):
-    loss = weighted_loss(options.loss, options.optimize)
-    taps = tuple(dict.fromkeys((*loss.style_taps, *loss.content_taps)))
-    loss_network = create_loss_network(loss, options.train.ckpt_path, taps)
+    loss_options = weighted_loss(options.loss, options.optimize)
+    taps = tuple(dict.fromkeys((*loss_options.style_taps, *loss_options.content_taps)))
+    loss_network = create_loss_network(loss_options, options.train.ckpt_path, taps)
     side = options.data.image_size
-    objective = PasticheLoss(loss_network, taps, loss, np.zeros((1, 3, side, side), np.float32), (1.0,))
+    objective = PasticheLoss(loss_network, taps, loss_options, np.zeros((1, 3, side, side), np.float32), (1.0,))
 
     def run(content, style, step):
         # an optimisation starts from the content
@@ -196,4 +196,4 @@ def _optimization(options, images, known):
         return objective(content_features, style_grams, ())[0]
 
     weights = ms.ParameterTuple([objective.pastiche])
-    return {loss.loss_network: loss_network}, weights, run, options.optimize.loss_scale
+    return {loss_options.loss_network: loss_network}, weights, run, options.optimize.loss_scale

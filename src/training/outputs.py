@@ -43,10 +43,10 @@ class Outputs:
         return self._skipped.last_was_skipped
 
     def log(self, first, results):
-        """Writes what steps gave, and looks for steps that gave NaN or Inf.
+        """Writes the results of steps, and looks for NaN or Inf in them.
 
         Args:
-            first: steps done before them.
+            first: number of steps done before these.
             results: (terms, status) of each step, tensors, see `src.training.train_step`.
 
         Raises:
@@ -70,12 +70,12 @@ class Outputs:
             self._preview.draw(self._folder / "grids" / f"step_{step:08d}.png", self._run.weights())
 
     def close(self):
-        """No more losses come."""
+        """Closes the losses' files."""
         if self._writes:
             self._log.close()
 
     def finish(self, step):
-        """The run is done: draws the curves of the losses."""
+        """Draws the curves of the losses at the end of a run."""
         if self._writes:
             self._log.curves(self._folder / "losses.png")
             logger.info("done: %s", self._run.checkpoints.model_file(step))
