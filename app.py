@@ -11,7 +11,7 @@ from pathlib import Path
 from src.config import parse
 from src.engines.choice import BUNDLED
 from src.errors import UserError, os_error_line, run_entry
-from src.stylize.stylizer import Stylizer
+from src.stylize.chosen import open_chosen
 
 NEEDED = ("fastapi", "uvicorn", "python_multipart")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -49,13 +49,7 @@ def main(argv):
         )
     settings, stylize = options.service, options.stylize
     token = read_token(settings.token_file)
-    stylizer = Stylizer.open(
-        stylize.checkpoint,
-        stylize.engine,
-        inception_ckpt=stylize.inception_ckpt,
-        runtime=options.runtime,
-        tile=stylize.tile,
-    )
+    stylizer, _ = open_chosen(stylize, options.runtime)
     if settings.host not in LOOPBACK and not token:
         print(
             "warning: everybody who reaches this address may use the service; --token_file asks for a token",

@@ -16,21 +16,21 @@ from src.lock import only_run_in
 from src.modelarts import ModelArtsOptions, on_modelarts
 from src.shards import shard_folder, take_shard
 
-# what concerns one picture's files, which eval.py writes in its own way
+# options for the files of a single picture, which eval.py does not use
 ONE_PICTURE = ("init_image", "image_width", "print_iterations", "resume", "losses")
 ONE_PICTURE += ("checkpoint_iterations", "checkpoint_output")
 TRAINED = ("ckpt_path", "inception_ckpt", "interpolation")
 
 
 def check_method_options(options):
-    """Raises a UserError for options that do nothing with the method, or with pictures that are there already."""
+    """Raises a UserError for options that do nothing with the method, or with --pictures."""
     settings = options.eval
     if settings.pictures_path:
-        if settings.interpolation:  # a recipe's, too
+        if settings.interpolation:  # also where a recipe says so
             raise UserError(f"option interpolation: found {settings.interpolation}, expected 0 with --pictures FOLDER")
         kept = ("content_path", "style_path", "output_path", "image_size", "pictures")
         refuse_options(options.given, ["eval", "network", "optimize"], kept, "does nothing with --pictures FOLDER")
-    elif options.network.method == "optimize":
+    elif not options.network.traits.has_networks:
         idle = set(ONE_PICTURE) | set(TRAINED)
         kept = set(vars(settings) | vars(options.optimize)) - idle
         refuse_options(options.given, ["eval", "optimize"], kept, "does nothing here with --method optimize")
@@ -39,8 +39,8 @@ def check_method_options(options):
 
 
 def create_method(options, runtime):
-    """What stylises: a `Stylizer`, or the optimisation."""
-    if options.network.method == "optimize":
+    """The method that stylises: a `Stylizer`, or the optimisation."""
+    if not options.network.traits.has_networks:
         from src.optimize.method import Gatys
 
         folder = ROOT / "pretrained_model"
@@ -54,7 +54,7 @@ def create_method(options, runtime):
 
 
 def create_told_metric(options):
-    """The metric of the options; says so when it has to do without a loss network."""
+    """The metric of the options; prints a line where the weights of the loss network are missing."""
     from src.evaluation.metrics import create_metric
 
     searched = [Path(options.eval.ckpt_path).expanduser().parent, ROOT / "pretrained_model"]

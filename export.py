@@ -6,7 +6,7 @@ python export.py --ckpt_path F --file_format MINDIR|AIR|ONNX --file_name P [--he
 --parts fused       content and style (or style weights) to pastiche, one graph
 --parts predictor   style image (or style weights) to style embedding
 --parts transfer    content and style embedding to pastiche
---parts tiles       what stylize.py needs to process large pictures in tiles (ONNX with --dynamic only)
+--parts tiles       graph with which stylize.py processes large pictures in tiles (ONNX with --dynamic only)
 """
 
 import sys
@@ -25,7 +25,7 @@ def main(argv):
 
 
 def export_file(options):
-    """Exports, says what came of it, returns the exit code."""
+    """Exports, prints the result of the check, returns the exit code."""
     from src.deploy.exporter import check_settings, export, manifest_path
     from src.runtime import setup
 

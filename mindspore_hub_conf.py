@@ -14,8 +14,8 @@ def create_network(name, **kwargs):
 
     Args:
         name: one of `NAMES`.
-        kwargs: `ckpt_path`, a checkpoint, whose options count and beside which only `inception_ckpt` may stand; else
-            `styles`, names of the styles of a table, and the options of `src.options.training.NetworkConfig`.
+        kwargs: either `ckpt_path`, a checkpoint that brings its own options, and perhaps `inception_ckpt`; or the
+            options of `src.options.training.NetworkConfig`, and for a table `styles`, the names of its styles.
 
     Returns:
         `src.models.factory.StylizationModel`: content (N, 3, H, W) and style (N, 3, h, w), RGB in [0, 1], to the
@@ -23,7 +23,7 @@ def create_network(name, **kwargs):
 
     Raises:
         NotImplementedError: another name, as MindSpore Hub expects.
-        UserError: an option that is none, or a checkpoint of another method.
+        UserError: an unknown option, or a checkpoint of another method.
     """
     if name not in NAMES:
         raise NotImplementedError(f"{name} is none of this project's networks: {', '.join(NAMES)}")
@@ -41,7 +41,7 @@ def create_network(name, **kwargs):
         if option not in NetworkConfig.schema():
             raise unknown(option, NetworkConfig.schema(), name)
     network = NetworkConfig(**{"method": method, **kwargs})
-    if network.has_table != bool(styles):
-        expected = "names of the styles of the table" if network.has_table else "none"
+    if network.traits.has_table != bool(styles):
+        expected = "names of the styles of the table" if network.traits.has_table else "none"
         raise UserError(f"option styles: found {list(styles)}, expected {expected}")
     return create_model(network, styles=styles)

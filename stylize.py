@@ -9,21 +9,20 @@ import dataclasses
 import sys
 
 from src.config import ROOT, parse, refuse_options
-from src.engines.choice import bundled_styles, model_files
+from src.engines.choice import model_files
 from src.errors import UserError, run_entry
 from src.images.files import Picture, read_image
 from src.progress import Progress
-from src.stylize.chosen import check_choice, choose_images, choose_names, embed_rows, names_styles
+from src.stylize.chosen import check_choice, choose_images, choose_names, embed_rows, names_styles, open_chosen
 from src.stylize.jobs import STANDARD, measure_work, plan_jobs, run_jobs
 from src.stylize.painting import Look, Painter, finish, read_masks, split_scale
 from src.stylize.recipe import Again, describe, hash_files, with_content
-from src.stylize.stylizer import Stylizer
 from src.video.packages import is_video
 
-# of the section "stylize", what the optimisation reads, too
+# options of the section "stylize" that the optimisation reads, too
 SHARED = ("output", "styles", "style_weights", "style_scale", "preserve_colors", "mask", "size", "metadata", "again")
 SHARED += ("overwrite", "shard")
-# and what a video reads
+# and those that a video reads
 OF_VIDEOS = ("output", "style", "styles", "style_weights", "blend_steps", "strength", "size", "tile", "engine")
 OF_VIDEOS += ("checkpoint", "inception_ckpt", "overwrite", "preserve_colors")
 
@@ -59,20 +58,13 @@ def read_options(argv):
 def transfer(options, style, choice, jobs, progress):
     """A `Painter` for the jobs, the `Choice`, and the files of the model.
 
-    choice: of the style images; None when their files, or names, are to be looked up in the model.
+    choice: the `Choice` of style images; None where the options may name styles of a model's table.
     """
     settings = options.stylize
     if len(settings.style_scale) > 1:
         raise UserError("option style_scale: found several numbers, expected one; one a style is for --method optimize")
-    checkpoint = settings.checkpoint or (bundled_styles(settings.engine) if choice is None else "")
-    stylizer = Stylizer.open(
-        checkpoint,
-        settings.engine,
-        inception_ckpt=settings.inception_ckpt,
-        runtime=options.runtime,
-        tile=settings.tile,
-        work=measure_work(jobs, settings.size),
-    )
+    work = measure_work(jobs, settings.size)
+    stylizer, checkpoint = open_chosen(settings, options.runtime, choice is None, work)
     if stylizer.styles:
         choice = choose_names(stylizer.styles, style, settings)
     elif choice is None:
@@ -91,13 +83,13 @@ def transfer(options, style, choice, jobs, progress):
     painter = Painter(stylizer, embed_rows(stylizer, choice, settings, embedded_scale), look, progress.within)
     engine = stylizer.networks.name
     model = [*model_files(engine, checkpoint), *filter(None, [settings.inception_ckpt])]
-    # another engine's picture would differ in the last bits
+    # the recipe names the engine, because another engine's picture would differ in the last bits
     options.stylize = dataclasses.replace(settings, engine=engine)
     return painter, choice, model
 
 
 def optimize(options, choice, jobs, progress):
-    """As `transfer`, each pastiche optimised."""
+    """As `transfer`, for --method optimize: the first result is a function that optimises a job's pastiche."""
     from src.optimize.run import Outputs, optimize_content
     from src.optimize.settings import check_scales, size_content
 
@@ -127,7 +119,7 @@ def optimize(options, choice, jobs, progress):
 
 def share_options(options):
     """Checks that every option given means something for the method, and gives it to the method's section."""
-    given, optimises = options.given, options.network.method == "optimize"
+    given, optimises = options.given, not options.network.traits.has_networks
     if not optimises:
         refuse_options(given, ["optimize", "loss"], (), "does nothing without --method optimize")
         return False
@@ -139,7 +131,7 @@ def share_options(options):
 
 
 def stylize_video(options, content, style) -> int:
-    """Stylises a video, says what got lost on the way, returns the exit code."""
+    """Stylises a video, prints what of the source the output lacks, returns the exit code."""
     from src.video.command import run
 
     refuse_options(options.given, ["stylize"], OF_VIDEOS, "is for pictures, and does nothing with a video")
@@ -153,7 +145,7 @@ def stylize_video(options, content, style) -> int:
         lines = run(options, report)
     for line in lines:
         print(line, file=sys.stderr)
-    if options.stylize.output:  # a webcam may have a window instead
+    if options.stylize.output:  # a webcam may be shown in a window instead
         print(options.stylize.output)
     return 0
 
@@ -184,7 +176,7 @@ def main(argv):
         print(said, file=sys.stderr)
     if not jobs:
         return 0
-    if len(jobs) == 1:  # says what is wrong with it before the networks are loaded and compiled
+    if len(jobs) == 1:  # so that a damaged picture is named before the networks are loaded and compiled
         jobs = [dataclasses.replace(jobs[0], picture=jobs[0].read())]
 
     failed = []

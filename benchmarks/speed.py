@@ -208,7 +208,9 @@ def time_start(settings, times):
 def read_options(argv):
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--output_path", default="output/speed", help="folder for speed.csv, speed.md and speed.png")
+    parser.add_argument(
+        "--output_path", "--output", default="output/speed", help="folder for speed.csv, speed.md and speed.png"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="turns of each contender (default: 7)")
     parser.add_argument("--sides", type=int, nargs="+", default=SIDES, help="of the pictures, pixels")
     parser.add_argument("--contenders", nargs="+", default=CONTENDERS, choices=CONTENDERS)

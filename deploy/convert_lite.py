@@ -1,9 +1,9 @@
-"""Writes what converter_lite of MindSpore Lite needs for an exported pair, and runs it where it is installed.
+"""Writes the configurations of MindSpore Lite's converter_lite for an exported pair, and runs it where it is installed.
 
 python deploy/convert_lite.py style_transfer.onnx lite/style_transfer.mindir --sizes 256x256 512x768
 
-On Ascend a converted transfer network takes the sizes that are named (width x height) and no other; the predictor takes
-style images of 256 x 256. Without --sizes every side is free, which CPU and GPU take.
+On Ascend a converted transfer network takes only the sizes (width x height) of --sizes; the predictor takes style
+images of 256 x 256. Without --sizes every side is free, which works on CPU and GPU.
 """
 
 import json
@@ -71,7 +71,7 @@ def converter_config(ports, sizes, precision_mode) -> str:
     lines = ["[ascend_context]", f"precision_mode={precision_mode}"]
     images = [port for port in ports if port["layout"] == "NCHW"]
     if sizes and images:
-        # batches of one; dynamic_dims has a bracket for each case, a number in it for each -1
+        # batches of one; dynamic_dims has a bracket for each size, and in it a number for each -1
         shapes = [f"{p['name']}:[{_fixed(p, images)}]" for p in ports]
         lines += ["input_shape=" + ";".join(shapes)]
         lines += ["dynamic_dims=" + ",".join(f"[{height},{width}]" for height, width in sizes)]
@@ -93,8 +93,13 @@ def main(argv):
         (),
         __doc__.splitlines()[0],
         positionals=[
-            ("source", None, "NAME_transfer.onnx or .mindir from export.py, with NAME_predictor beside it"),
-            ("target", None, "NAME_transfer.mindir to write; the predictor is written beside it"),
+            (
+                "source",
+                None,
+                "NAME_transfer.onnx or .mindir from export.py, with NAME_predictor beside it",
+                "--checkpoint",
+            ),
+            ("target", None, "NAME_transfer.mindir to write; the predictor is written beside it", "--output"),
         ],
         own=ConvertOptions,
     )

@@ -40,7 +40,11 @@ class InferOptions(Options):
         "and OpenVINO for exported .onnx files",
         choices=tuple(ENGINES),
     )
-    model_path: PathText = option("", "checkpoint, or one of a pair of exported files; empty takes the bundled model")
+    model_path: PathText = option(
+        "",
+        "checkpoint, or one of a pair of exported files; empty takes the bundled model",
+        aliases=("checkpoint", "ckpt_path"),
+    )
 
 
 def infer(stylizer, contents, styles, folder, image_size=0):

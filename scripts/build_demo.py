@@ -21,9 +21,9 @@ class DemoOptions(Options):
     """What is built, and where."""
 
     output: PathText = option(
-        "", "folder to write, page included; empty: beside the page in docs/demo", aliases=("-o",)
+        "", "folder to write, page included; empty: beside the page in docs/demo", aliases=("output_path", "-o")
     )
-    checkpoint: PathText = option("", "one of an exported ONNX pair; empty: the bundled one")
+    checkpoint: PathText = option("", "one of an exported ONNX pair; empty: the bundled one", aliases=("ckpt_path",))
 
 
 def main(argv):

@@ -3,7 +3,7 @@
 python scripts/bulk.py photos/ painting.jpg -o stylised/ --workers 8
 python scripts/bulk.py photos/ painting.jpg -o stylised/ --workers 64 --address ray://head:10001
 
-Pictures that are there already are left alone, so a run that was stopped goes on when it is started again. Contents
+Existing pictures are left alone, so a run that was stopped goes on when it is started again. Contents
 that can't be stylised are listed in stylised/failures.csv, and tried again by the next run.
 On a cluster every machine must reach the contents and the output folder under the same names.
 """
@@ -32,7 +32,7 @@ from src.stylize.jobs import STANDARD, plan_jobs
 
 USED = ("output", "style", "styles", "style_weights", "strength", "strength_by", "size", "tile", "engine", "checkpoint")
 USED += ("inception_ckpt", "shard", "overwrite")
-# what a worker on another machine does not need of the project's folder
+# files of the project's folder that a worker on another machine does not need
 NOT_SENT = [".git", ".venv", "output", "dataset", "docs", "tests", "benchmarks"]
 
 
@@ -55,7 +55,7 @@ def stylize_all(jobs, options, choice):
         options: as `parse` gives them.
         choice: from `src.stylize.bulk.prepare_choice`.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would tell its makers about this run
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # otherwise Ray reports this run to its makers
     # a worker may be killed for memory or with its machine; Ray starts another, which gets the batch again
     import ray
 

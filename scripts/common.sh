@@ -106,7 +106,7 @@ run_logged() {
     { printf '\n# %s\n#' "$(date '+%Y-%m-%d %H:%M:%S')" && printf ' %q' "$@" && echo; } >> "$log" ||
         die "cannot write $log; choose another folder with $option"
     echo "log: $log"
-    # on Ctrl-C, or when the terminal is lost, the command still has a reader while it saves and says goodbye
+    # after Ctrl-C, or when the terminal is lost, tee still reads the output of the command, which saves before it ends
     PYTHONUNBUFFERED=1 "$@" 2>&1 | (trap '' INT HUP && exec tee -a "$log")
 }
 

@@ -21,8 +21,8 @@ def main(argv):
         (),
         "Converts torchvision's VGG-16, VGG-19 or Inception-v3, MatConvNet's VGG, or fast_neural_style's networks.",
         positionals=[
-            ("source", None, ".pth, .pt, .model, .safetensors or .mat file"),
-            ("target", "?", ".ckpt to write, or the folder for it (default: pretrained_model)"),
+            ("source", None, ".pth, .pt, .model, .safetensors or .mat file", "--checkpoint"),
+            ("target", "?", ".ckpt to write, or the folder for it (default: pretrained_model)", "--output"),
         ],
     )
     from src.weights.convert import convert

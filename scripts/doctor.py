@@ -1,8 +1,8 @@
-"""Looks at Python, MindSpore, Ascend, memory, disk and weights; a line each, with its remedy.
+"""Checks Python, MindSpore, Ascend, memory, disk and weights; prints a line each, with the remedy for a fault.
 
 python scripts/doctor.py [pretrained_model] [--json]
 
-The status is 1 when something is at fault.
+The status is 1 when there is a fault.
 """
 
 import sys
@@ -30,7 +30,7 @@ def main(argv):
     options = parse(
         argv,
         (),
-        "Looks at Python, MindSpore, Ascend, memory, disk and weights; a line each, with its remedy.",
+        __doc__.splitlines()[0],
         positionals=[("folder", "?", "where weights are looked for (default: pretrained_model of this project)")],
         own=DoctorOptions,
     )

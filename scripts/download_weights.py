@@ -23,7 +23,7 @@ from src.weights.download import SERVER, WEIGHTS, download
 class DownloadConfig(Options):
     """Options of this script."""
 
-    folder: PathText = option("pretrained_model", "where the checkpoints go")
+    folder: PathText = option("pretrained_model", "where the checkpoints go", aliases=("output",))
     server: str = option(SERVER, "address of the folder that the files are in, up to their names: a mirror of yours")
     keep: bool = option(False, "keep torchvision's file beside the checkpoint")
 

@@ -186,7 +186,7 @@ def start(command, environments, log_dir) -> dict:
 
 
 def stop(processes, ask=True):
-    """Ends what still runs: asks (unless they were asked already), after GRACE seconds kills; the scheduler last."""
+    """Ends all processes: sends SIGTERM to the ranks if `ask`, kills them after GRACE seconds, then the scheduler."""
     deadline = time.monotonic() + GRACE
     ranks = {name: process for name, process in processes.items() if name != "scheduler"}
     for process in ranks.values():
@@ -204,7 +204,7 @@ def stop(processes, ask=True):
 
 
 def watch(processes) -> tuple[str, int]:
-    """Waits until every rank has ended well, or one has not: its name and status (name empty when all went well)."""
+    """Waits until all ranks have ended, or one has failed. Returns its name and status; "" and 0 without a failure."""
     while True:
         statuses = {name: process.poll() for name, process in processes.items()}
         for name, status in statuses.items():
@@ -231,9 +231,10 @@ def launch(options) -> int:
         environments = cluster_environments(ranks)
     shared = time_outs(options)
     environments = [(name, {**extra, **shared}) for name, extra in environments]
-    interrupted = []  # by Ctrl-C or the terminal's end, which reach the ranks too: they save, end, and say how
+    # signals of Ctrl-C or of a lost terminal; they reach the ranks, too, which save, end, and return a status
+    interrupted = []
     for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's ranks live on
+        if signal.getsignal(number) != signal.SIG_IGN:  # under nohup the ranks go on
             signal.signal(number, lambda *_: interrupted.append(True))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with only_run_in(options.log_dir, "log_dir"):

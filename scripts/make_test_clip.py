@@ -1,4 +1,4 @@
-"""Writes a video that is hard to keep whole: variable frame rate, rotation, two sound tracks, subtitles, chapters.
+"""Writes a video with much that is easily lost: variable frame rate, rotation, two sound tracks, subtitles, chapters.
 
 python scripts/make_test_clip.py clip.mp4 [--seconds 10] [--width 640] [--height 360] [--still]
 
@@ -6,8 +6,8 @@ docs/video.md uses it to show what stylize.py keeps. The picture moves over a sa
 adds noise.
 """
 
-import argparse
 import sys
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,14 +15,25 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
-from src.config import ROOT
+from src.config import ROOT, parse
 from src.errors import run_entry
 from src.images.files import read_image, resize_short_side
+from src.options.option import Options, option
 from src.video.packages import import_av
 
 RATE, SOUND_RATE = 25, 48000
 TIME_BASE = Fraction(1, 600)
 TONES = {"eng": 440, "deu": 660}
+
+
+@dataclass(frozen=True)
+class ClipOptions(Options):
+    """What the clip shows."""
+
+    seconds: int = option(10, "length", least=1)
+    width: int = option(640, "width, pixels", least=16, multiple=2)
+    height: int = option(360, "height, pixels", least=16, multiple=2)
+    still: bool = option(False, "a picture that does not move, with noise")
 
 
 def frame_times(seconds) -> list[int]:
@@ -35,7 +46,7 @@ def frame_times(seconds) -> list[int]:
 
 
 def frame_at(photo, second, width, height, still, rng) -> np.ndarray:
-    """A view of the photograph that moves, or one with noise that does not; uint8 (height, width, 3)."""
+    """A moving view of the photograph, or a still view with noise; uint8 (height, width, 3)."""
     rows, columns = photo.shape[0] - height, photo.shape[1] - width
     part = 0.5 if still else 0.5 + 0.4 * np.sin(second * 0.8)
     view = photo[int(rows * part) :, int(columns * part) :][:height, :width]
@@ -45,7 +56,7 @@ def frame_at(photo, second, width, height, still, rng) -> np.ndarray:
 
 
 def write_clip(path, seconds=10, width=640, height=360, still=False, rotation=90):
-    """Writes the clip; its frames lie on their side and say so, as those of a telephone do."""
+    """Writes the clip. Frames are stored on their side with a rotation in the file, as telephones do."""
     av = import_av()
     photo = resize_short_side(read_image(ROOT / "dataset/test/content/astronaut.jpg"), max(width, height) + 80)
     rng = np.random.default_rng(0)
@@ -108,13 +119,15 @@ def _add_subtitles(container, track, seconds):
 
 def main(argv):
     """Reads the options, writes the clip, returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("path", help="file to write, .mp4 or .mkv")
-    for name, value in (("seconds", 10), ("width", 640), ("height", 360)):
-        parser.add_argument(f"--{name}", type=int, default=value, help=f"default {value}")
-    parser.add_argument("--still", action="store_true", help="a picture that does not move, with noise")
-    options = parser.parse_args(argv)
-    write_clip(options.path, options.seconds, options.width, options.height, options.still)
+    options = parse(
+        argv,
+        (),
+        __doc__.splitlines()[0],
+        positionals=[("path", None, "file to write, .mp4 or .mkv", "--output")],
+        own=ClipOptions,
+    )
+    own = options.own
+    write_clip(options.path, own.seconds, own.width, own.height, own.still)
     print(options.path)
     return 0
 

@@ -16,7 +16,7 @@ from src.options.option import Options, PathText, option
 
 @dataclass(frozen=True)
 class PackOptions(Options):
-    """What changes beside the precision."""
+    """Changes of the checkpoint beside the precision."""
 
     transfer_from: PathText = option(
         "",
@@ -39,7 +39,10 @@ def main(argv):
         argv,
         ("runtime",),
         "Makes a checkpoint fit to be passed on: half precision, no folders of the machine that trained it.",
-        positionals=[("source", None, "checkpoint"), ("target", None, "checkpoint to write")],
+        positionals=[
+            ("source", None, "checkpoint", "--checkpoint"),
+            ("target", None, "checkpoint to write", "--output"),
+        ],
         own=PackOptions,
     )
     from src.deploy.pack import pack

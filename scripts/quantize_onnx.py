@@ -20,8 +20,13 @@ def main(argv):
         ("eval.content_path", "eval.style_path"),
         "Eight-bit version of an exported pair, calibrated on pictures of yours.",
         positionals=[
-            ("source", None, "NAME_transfer.onnx, from export.py --dynamic, with NAME_predictor.onnx beside it"),
-            ("target", None, "NAME_transfer.onnx to write; the predictor is copied beside it"),
+            (
+                "source",
+                None,
+                "NAME_transfer.onnx, from export.py --dynamic, with NAME_predictor.onnx beside it",
+                "--checkpoint",
+            ),
+            ("target", None, "NAME_transfer.onnx to write; the predictor is copied beside it", "--output"),
         ],
     )
     missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]

@@ -18,7 +18,7 @@ SECONDS_A_CELL = 300
 
 
 def execute(notebook):
-    """Runs every cell of a notebook, as a reader of docs/ would; the outputs are in it then.
+    """Runs every cell of a notebook, as a reader of docs/ would, and stores the outputs in it.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell that fails.

@@ -14,7 +14,7 @@ ckpt=$(existing CKPT_PATH "$5")
 shift 5
 output=$(output_folder output_dir "$ROOT/output/train" "$@")
 find_python
-# a rank table left in the environment would make this one of many
+# with a rank table in the environment, this process would wait for other ranks
 unset RANK_TABLE_FILE RANK_ID RANK_SIZE
 
 run_logged --output_dir "$output/train.log" "$PYTHON" "$ROOT/train.py" \

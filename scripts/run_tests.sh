@@ -15,5 +15,5 @@ fi
 make_environment tests requirements.txt requirements-onnx.txt requirements-test.txt
 cd "$ROOT"
 "$PYTHON" -m ruff check .
-# worksteal: a process that is done takes tests from the others, whose files stay together until then
+# worksteal: files stay together in one process until a process without work takes tests from the others
 exec "$PYTHON" -m pytest -q -n logical --maxprocesses 4 --dist worksteal ${chosen[@]+"${chosen[@]}"} "$@"

@@ -20,7 +20,7 @@ prepare() {  # VERSION: an environment with it and the other requirements
     if [[ ! -e "$env/ready" ]]; then
         "$python" -m venv "$env"
         "$env/bin/python" -m pip install --quiet "mindspore==$1"
-        # last, because 2.10 installs NumPy 2, with which it fails
+        # after mindspore, because MindSpore 2.10 installs NumPy 2, with which its tensor arithmetic fails
         "$env/bin/python" -m pip install --quiet -r <(grep -v '^mindspore' "$root/requirements.txt")
         touch "$env/ready"
     fi
@@ -41,7 +41,7 @@ check() {  # VERSION: the three programs
 
 status=0
 for version in "${versions[@]}"; do
-    # not in a condition, where set -e would not hold
+    # not as a condition, inside which set -e has no effect
     set +e
     (
         set -e

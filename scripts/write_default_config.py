@@ -54,7 +54,7 @@ def section_lines(section) -> list[str]:
 
 
 def option_lines(options) -> list[str]:
-    """Options, each with what it means above it."""
+    """The lines of options, each below a comment with its help."""
     lines = []
     for option in options:
         limits = option.limits

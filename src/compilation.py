@@ -11,7 +11,7 @@ from src.errors import UserError
 
 GRAPH_ENGINE, BUILT_IN = "GE", "ms_backend"
 TRAINING_SERIES = "ascend910"  # 910A, 910 Pro: MSContext's name of the chip; A2 is ascend910b, A3 ascend910_93
-GRAPH_ENGINE_ENDS = (2, 10)  # its first version without GE; 2.9 still has it, deprecated
+GRAPH_ENGINE_ENDS = (2, 10)  # the first version of MindSpore without GE; 2.9 still has a deprecated GE
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,26 @@ def ascend_chip() -> str:
     return MSContext.get_instance().get_ascend_soc_version() or ""
 
 
+def half_products() -> bool:
+    """Whether this process' device computes matrix products and convolutions of float32 from float16: the 910A.
+
+    CANN says so of `aclnnConvolution` and `aclnnBatchMatMul` (src/ascend/operators.yaml).
+    """
+    return ascend_chip().lower() == TRAINING_SERIES
+
+
+def half_products_remark(precision, chip) -> str:
+    """What to know of a precision on a chip; "" when there is nothing."""
+    if precision == "float16" or chip.lower() != TRAINING_SERIES:
+        return ""
+    return (
+        f"option precision: found {precision}; an Ascend 910A computes convolutions in float16 whatever it says, and "
+        "only --precision float16 scales the loss, so that small gradients are not lost"
+    )
+
+
 def apply_compilation(compilation):
-    """Tells MindSpore; before the first graph is compiled."""
+    """Gives the compilation to MindSpore. Call this before the first graph is compiled."""
     import mindspore as ms
 
     if compilation.jit_level:
@@ -78,7 +96,7 @@ def static_shapes() -> bool:
 
 
 def set_free_inputs(cell, *inputs):
-    """Compiles a cell once for all sizes of its inputs; where shapes must be fixed, once for each size that comes.
+    """Compiles a cell once for all sizes of its inputs. Where shapes must be fixed, it compiles once for each size.
 
     Args:
         inputs: tensors, with None in the shape for a side that is free; as `mindspore.nn.Cell.set_inputs` takes them.
@@ -88,11 +106,11 @@ def set_free_inputs(cell, *inputs):
 
 
 def overflow_check_remark(precision, environment=os.environ) -> str:
-    """What to know of the check for overflows in this environment; "" when there is nothing.
+    """A remark for the user on how overflows are checked in this environment; "" when there is nothing to say.
 
     With RANK_TABLE_FILE set, `mindspore.amp` and `TrainOneStepWithLossScaleCell` check each gradient alone
-    (`IsFinite`) in place of all in one operator (`AllFinite`). The training step here has a check of its own, over one
-    array of all gradients, so that the variable changes neither its result nor its speed.
+    (`IsFinite`) in place of all in one operator (`AllFinite`). This project's training step has a check of its own,
+    over one array of all gradients. So the variable changes neither the result nor the speed of a step.
     """
     if precision != "float16" or "RANK_TABLE_FILE" not in environment:
         return ""

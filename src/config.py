@@ -73,7 +73,8 @@ def parse(argv, sections, description, positionals=(), own=None, topics=None, ba
         sections: names of the sections that the entry point takes; their options are its --options. Of a section given
             as "section.name" the command line takes that option only.
         description: first line of --help.
-        positionals: (name, nargs, help) of arguments without a name.
+        positionals: (name, nargs, help) of arguments without a name, and perhaps an option that may stand for one, see
+            `src.options.command_line.CommandLine`.
         own: an `Options` class with options of this program alone, which no YAML file has.
         topics: pages of --help beside the sections, {topic: sections}; the first page leaves these sections out.
         base: section -> name -> value that lie over the fields' in place of default_config.yaml; None for that file.
@@ -111,16 +112,16 @@ def parse(argv, sections, description, positionals=(), own=None, topics=None, ba
 
 
 def refuse_options(given, sections, keep, why):
-    """Refuses what a command line asks for in vain.
+    """Refuses options of a command line that do nothing in this run.
 
     Args:
         given: (section, name) of the options on the command line, see `parse`.
         sections: names of the sections whose options do nothing in this run.
-        keep: options of theirs that do something all the same.
-        why: ends the sentence "option X: ...".
+        keep: options of these sections that do something all the same.
+        why: the reason, which ends the sentence "option X: ...".
 
     Raises:
-        UserError: the command line names one of their options.
+        UserError: the command line has an option of these sections that is not in `keep`.
     """
     for section, name in given:
         if section in sections and name not in keep:

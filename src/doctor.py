@@ -1,4 +1,4 @@
-"""What of this machine, its packages and its files stands in the way of this project, a line each, with the remedy.
+"""Checks this machine, its packages and its files; a line for each finding, with the remedy where one is needed.
 
 Versions of CANN and the name of its version file are those that MindSpore 2.8.0 checks itself
 (`mindspore/run_check/_check_version.py`); the driver's file is that of the Ascend driver package.
@@ -21,7 +21,8 @@ PYTHONS = ((3, 10), (3, 12))
 # MindSpore -> the versions of CANN that it was released for; others are not checked
 CANN = {(2, 8): ("8.2", "8.3", "8.5")}
 DRIVER = Path("/usr/local/Ascend/driver/version.info")
-LEAST_MEMORY, LEAST_DISK = 3e9, 3.5e9  # bytes: a picture of 2000 pixels at full width; the environment of quickstart.sh
+# bytes: for a picture of 2000 x 2000 pixels at full width; for the environment that quickstart.sh makes
+LEAST_MEMORY, LEAST_DISK = 3e9, 3.5e9
 # files of pretrained_model/, or of --ckpt_path, and what they are for
 WEIGHTS = {
     "arbitrary_compact.ckpt": "stylises with any style image (MindSpore); training can start from it",
@@ -41,9 +42,9 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        name: what was looked at.
+        name: what was checked.
         state: good, remark or fault.
-        text: what was found.
+        text: the result of the check.
         remedy: what to do; "" where there is nothing to do.
     """
 
@@ -146,7 +147,7 @@ def _version_line(path):
 
 
 def device_finding(mindspore) -> Finding:
-    """The device targets that MindSpore finds; it is imported for that."""
+    """The device targets that MindSpore finds. This imports MindSpore."""
     if not mindspore:
         return Finding("devices", REMARK, "not asked, without MindSpore")
     from src.runtime import available_devices
@@ -166,7 +167,7 @@ def space_findings(folder, memory=None, disk=None, limits=CONTAINERS) -> list:
     """Free memory and disk, and the limit that a container sets.
 
     Args:
-        folder: the disk is the one that it lies on.
+        folder: the free space is that of the disk on which this folder lies.
         memory, disk: free bytes; None asks the machine.
     """
     memory = free_memory() if memory is None else memory

@@ -37,7 +37,7 @@ def run_entry(main, argv=None) -> int:
     Returns:
         0 when all went well, 2 for a mistake of the user, 130 after Ctrl-C (then the process ends here).
     """
-    from src import signals  # which needs this module
+    from src import signals  # imported late, because src.signals imports this module
 
     escape_unprintable()
     if argv is None:
@@ -46,7 +46,8 @@ def run_entry(main, argv=None) -> int:
         return main(sys.argv[1:] if argv is None else argv) or 0
     except (Exception, KeyboardInterrupt) as error:
         number = signals.received()
-        if number is not None:  # whatever MindSpore or a reader of files made of the KeyboardInterrupt
+        # MindSpore, or a reader of files, may have turned the KeyboardInterrupt into another error
+        if number is not None:
             signals.leave(number)
         if isinstance(error, UserError):
             print(f"error: {error}", file=sys.stderr)

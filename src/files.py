@@ -16,7 +16,7 @@ _unfinished = set()
 
 @contextmanager
 def temporary_folder():
-    """A folder in the system's place for such, taken away in the end: its path."""
+    """Yields the path of a new folder among the system's temporary files; the folder is removed at the end."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         _unfinished.add(folder)
@@ -27,7 +27,10 @@ def temporary_folder():
 
 
 def remove_unfinished():
-    """Removes what is temporary in every block above and below that has not ended, for a process that ends now."""
+    """Removes the temporary files and folders of all blocks of this module that are still open.
+
+    For a process that is about to end without leaving these blocks.
+    """
     for temporary in list(_unfinished):
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
@@ -76,10 +79,10 @@ def write_json(path, content):
 
 
 def check_folder(path, option) -> Path:
-    """Refuses a folder that could not be written, before the work whose results go there. Makes nothing.
+    """Refuses a folder that could not be written, before the work whose results go there. Makes no folder.
 
     Args:
-        path: the folder; it and those above it need not exist.
+        path: the folder; neither this folder nor its parents need exist.
         option: name of the option that gave it, for the error.
 
     Returns:

@@ -1,8 +1,8 @@
-"""Grid energy: how much a picture repeats every four or two pixels, which strided and enlarging convolutions leave.
+"""Grid energy: how much a picture repeats every four or two pixels, as strided and enlarging convolutions make it do.
 
-Of the luminance times a Hann window: around each of the eight frequencies (k / 4, m / 4) cycles a pixel, k and m in
-0, 1, 2 and not both 0, the power within one bin (the mean of 3 x 3 bins) beside that of the bins 4 to 9 away. Only
-these bins are computed, by two small products with tables of cosines and sines; no Fourier transform is needed.
+The luminance is multiplied by a Hann window. There are eight frequencies (k / 4, m / 4) cycles a pixel, with k and m in
+0, 1, 2 and not both 0. At each of them the power within one bin (the mean of 3 x 3 bins) is compared with the power of
+the bins 4 to 9 away. Two small products with tables of cosines and sines give these bins, without a Fourier transform.
 """
 
 import numpy as np
@@ -10,11 +10,11 @@ import numpy as np
 # (k, m), all but the first, which is the picture's mean
 FREQUENCIES = tuple((k, m) for k in range(3) for m in range(3) if k or m)
 NEAR, FIRST_AROUND, REACH = 1, 4, 9
-# the bins around a frequency may not reach the peak of the next, nor the mean's
+# for smaller pictures, the bins around a frequency would reach the peak of the next one, or that of the mean
 SMALLEST_SIDE = 4 * (REACH + NEAR + 1)
 # ITU-R BT.601
 LUMA = np.array((0.299, 0.587, 0.114), np.float32)
-# added to powers, in the units of a variance of pixels in [0, 1]: a flat picture has grid energy 1
+# added to powers, in the units of a variance of pixels in [0, 1], so that a flat picture has grid energy 1
 FLOOR = 1e-12
 
 

@@ -1,4 +1,4 @@
-"""One run a folder: a second one would clean away what the first is writing, and mix its files with its own."""
+"""One run a folder: a second run would remove unfinished files of the first, and mix its own files with them."""
 
 import contextlib
 import os
@@ -13,10 +13,11 @@ LOCK = ".running"
 
 @contextlib.contextmanager
 def only_run_in(folder, option):
-    """Keeps other processes out of a folder; makes the folder, and takes it away again when nothing was put into it.
+    """Keeps other processes out of a folder while the block lasts.
 
-    The operating system ends the lock with the process that holds it, however that ends, so none is ever left behind.
-    On a file system without locks the folder is not guarded.
+    The folder is made, and removed again when it is still empty at the end. The operating system ends the lock together
+    with the process that holds it, also when that process is killed. So no lock is ever left behind. On a file system
+    without locks the folder is not guarded.
 
     Args:
         folder: where a run writes.
@@ -36,10 +37,11 @@ def only_run_in(folder, option):
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # before the lock ends: nobody else's file is removed
+        # while the lock is still held, so that this never removes the file of another process
+        path.unlink(missing_ok=True)
         os.close(descriptor)
         if made:
-            with contextlib.suppress(OSError):  # it holds something
+            with contextlib.suppress(OSError):  # the folder is not empty
                 folder.rmdir()
 
 
@@ -65,4 +67,4 @@ def _locked(path, option):
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 return descriptor
-        os.close(descriptor)  # its holder removed it meanwhile
+        os.close(descriptor)  # the process that held the lock removed the file meanwhile

@@ -1,4 +1,4 @@
-"""Content, style, total-variation and grid loss; `StylizationLoss` gives their named terms and weighted total."""
+"""Content, style, total-variation, grid and color loss. `StylizationLoss` gives their named terms and the total."""
 
 import re
 
@@ -7,7 +7,8 @@ import numpy as np
 from mindspore import nn, ops
 from mindspore.ops import constexpr
 
-from src import grid_energy
+from src import compilation, grid_energy
+from src.color_loss import ColorMoments, color_loss
 from src.compilation import set_free_inputs
 from src.errors import UserError
 
@@ -15,13 +16,21 @@ BALANCED = "balanced"
 _LAYER = re.compile(r"_(relu|aux)\d_\d$")
 
 
+@constexpr
+def _half_products():
+    return compilation.half_products()
+
+
 def gram_matrix(features):
     """features (N, C, h, w) to their Gram matrices F F^T / (h w), (N, C, C) (Gatys et al. 2016, eq. 3).
 
-    Differs from Gatys: divided by the number of positions, so that images of different sizes compare.
+    Differs from Gatys: the sum is divided by the number of positions, so that images of different sizes compare.
     """
     n, c, h, w = features.shape
     flat = features.reshape((n, c, h * w))
+    if _half_products():
+        flat = flat * (1.0 / (h * w) ** 0.5)  # the sum over all positions would be beyond float16
+        return ops.BatchMatMul(transpose_b=True)(flat, flat)
     return ops.BatchMatMul(transpose_b=True)(flat, flat) * (1.0 / (h * w))
 
 
@@ -31,7 +40,7 @@ def image_means(x):
 
 
 def shown_terms(names, values, most=5) -> str:
-    """The first few of the terms, but those of single feature layers, for a line of progress."""
+    """The first few terms for a line of progress, without those of single feature layers."""
     wanted = [f"{name} {value:.4g}" for name, value in zip(names, values, strict=True) if not _LAYER.search(name)]
     return ", ".join(wanted[:most])
 
@@ -39,11 +48,12 @@ def shown_terms(names, values, most=5) -> str:
 def tap_loss(actual, target, normalize, clamp):
     """Mean squared error of each image, (N, ...) to (N,).
 
-    With `normalize` it is divided by the target's mean square, so that taps and styles of all magnitudes weigh alike;
-    a `clamp` above 0 bounds it, so that a style with next to no energy can't rule the batch. With `normalize`
-    "balanced" it is divided by the sum of the target's and the actual's mean square, the latter without a gradient
-    (style-aware normalisation, Cheng et al. 2021, arXiv 2104.10064): between Gram matrices of features after ReLU it is
-    at most 1, so that no style rules the batch, weak or strong.
+    With `normalize` the error is divided by the target's mean square, so that taps and styles of all magnitudes weigh
+    alike. A `clamp` above 0 bounds the quotient, so that a style with next to no energy can't dominate the batch.
+
+    With `normalize` "balanced" the error is divided by the sum of the target's and the actual's mean square; the actual
+    one passes no gradient here (style-aware normalisation, Cheng et al. 2021, arXiv 2104.10064). Between Gram matrices
+    of features after ReLU this quotient is at most 1, so that no style dominates the batch, weak or strong.
     """
     loss = image_means(ops.square(actual - target))
     if normalize:
@@ -63,12 +73,12 @@ def _grid_table(side):
 
 
 class GridLoss(nn.Cell):
-    """How much images repeat every four or two pixels, which training removes: 0 where they do so no more than else.
+    """How much images repeat every four or two pixels. 0 where these frequencies are no stronger than their neighbours.
 
-    The mean, over images and the eight frequencies of `src.grid_energy`, of log(peak / around), not below 0: of the
-    luminance under a Hann window, peak is the mean power within one bin of the frequency, around that of the bins 4 to
-    9 away. The powers come from two products with tables of cosines and sines, so there is no Fourier transform to
-    support. Rows and columns past a multiple of 4 are left out.
+    The loss is the mean of max(0, log(peak / around)) over the images and the eight frequencies of `src.grid_energy`.
+    Both are powers of the luminance under a Hann window: peak is the mean within one bin of the frequency, around is
+    the mean of the bins 4 to 9 away. Two products with tables of cosines and sines give the powers, so that no device
+    needs a Fourier transform. Rows and columns past a multiple of 4 are left out.
     """
 
     def __init__(self):
@@ -124,57 +134,76 @@ def total_variation(images, norm):
 
 
 class StylizationLoss(nn.Cell):
-    """Weighted sum of content, style, total-variation and grid loss, with the weights of `loss`.
+    """Weighted sum of content, style, total-variation, grid and color loss, with the weights of `loss_options`.
 
-    Ghiasi et al. 2017, section 2, but for the grid loss: there is no such term with weight 0, and none in the paper.
+    Ghiasi et al. 2017, section 2. Grid and color loss are not in the paper; with weight 0 there is no such term.
 
     Args:
-        loss: `src.sections.LossConfig`.
+        loss_options: `src.sections.LossConfig`.
         taps: feature layers in the order in which the loss network gives them.
-        blend: weights of several styles for one pastiche, which sum to 1: its style loss is the weighted mean of its
-            losses towards each of them. None for a style an image.
+        blend: weights of several styles for one pastiche, with the sum 1. The style loss is then the weighted mean of
+            the losses towards each style. None where each image has one style.
     """
 
-    def __init__(self, loss, taps, blend=None):
+    def __init__(self, loss_options, taps, blend=None):
         super().__init__()
         self.blend = None if blend is None else ms.Tensor(blend, ms.float32)
-        for tap in (*loss.style_taps, *loss.content_taps):
+        for tap in (*loss_options.style_taps, *loss_options.content_taps):
             if tap not in taps:
                 raise UserError(f"feature layer {tap!r}: the loss network was built for {', '.join(taps)}")
-        self.style_taps = tuple((taps.index(t), w) for t, w in loss.style_taps.items())
-        self.content_taps = tuple((taps.index(t), w) for t, w in loss.content_taps.items())
-        self.content_weight, self.style_weight, self.tv_weight = loss.content_weight, loss.style_weight, loss.tv_weight
-        self.tv_norm, self.normalize, self.clamp = loss.tv_norm, loss.normalize_losses, loss.style_loss_clamp
-        self.normalize_content = bool(loss.normalize_losses)  # contents have no styles to balance
-        self.grid_weight = loss.grid_weight
-        self.grid = GridLoss() if loss.grid_weight > 0 else None
+        self.style_taps = tuple((taps.index(t), w) for t, w in loss_options.style_taps.items())
+        self.content_taps = tuple((taps.index(t), w) for t, w in loss_options.content_taps.items())
+        self.content_weight, self.style_weight = loss_options.content_weight, loss_options.style_weight
+        self.tv_weight, self.tv_norm = loss_options.tv_weight, loss_options.tv_norm
+        self.normalize, self.clamp = loss_options.normalize_losses, loss_options.style_loss_clamp
+        self.normalize_content = bool(loss_options.normalize_losses)  # contents have no styles to balance
+        self.grid_weight = loss_options.grid_weight
+        self.grid = GridLoss() if loss_options.grid_weight > 0 else None
+        self.color_weight = loss_options.color_weight
+        self.moments = ColorMoments() if loss_options.color_weight > 0 else None
         self.names = (
             "total",
             "content",
             "style",
             "tv",
             *(("grid",) if self.grid is not None else ()),
-            *(f"content_{t}" for t in loss.content_taps),
-            *(f"style_{t}" for t in loss.style_taps),
+            *(("color",) if self.moments is not None else ()),
+            *(f"content_{t}" for t in loss_options.content_taps),
+            *(f"style_{t}" for t in loss_options.style_taps),
         )
 
-    def style_targets(self, features):
-        """Gram matrices (N, C, C) of the style image's features, one a style tap."""
+    def style_targets(self, features, images):
+        """What pastiches are compared with: symmetric matrices (N, C, C).
+
+        Args:
+            features: of the style images, as the loss network gives them.
+            images: the style images, (N, 3, H, W) in [0, 1].
+
+        Returns:
+            Gram matrices, one a style tap; then, where there is a color loss, the moments of the colors.
+        """
         grams = ()
         for i, _ in self.style_taps:
             grams += (gram_matrix(features[i].astype(ms.float32)),)
+        if self.moments is not None:
+            grams += self.moments(images.astype(ms.float32))
         return grams
 
     def content_targets(self, features):
-        """The content image's features, one a content tap: what lies deeper is then not computed."""
+        """The content image's features, one a content tap. A graph that needs only these computes no deeper ones."""
         wanted = ()
         for i, _ in self.content_taps:
             wanted += (features[i].astype(ms.float32),)
         return wanted
 
     def construct(self, pastiche, pastiche_features, content_features, style_grams):
-        """pastiche (N, 3, H, W) in [0, 1]; its features as the loss network gives them; those of `content_targets`;
-        the Gram matrices of `style_targets`.
+        """Compares a pastiche with the targets.
+
+        Args:
+            pastiche: (N, 3, H, W) in [0, 1].
+            pastiche_features: features of the pastiche, as the loss network gives them.
+            content_features: from `content_targets`.
+            style_grams: from `style_targets`.
 
         Returns:
             the total (a number), and a float32 vector of every term in the order of `names`, unweighted but the total.
@@ -200,7 +229,12 @@ class StylizationLoss(nn.Cell):
         if self.grid is not None:
             grid_terms = (self.grid(pastiche.astype(ms.float32)),)
             total = total + self.grid_weight * grid_terms[0]
-        return total, ops.stack((total, content, style, tv, *grid_terms, *content_terms, *style_terms))
+        color_terms = ()
+        if self.moments is not None:
+            each = color_loss(self.moments(pastiche.astype(ms.float32)), style_grams[len(self.style_taps) :])
+            color_terms = (each.mean() if self.blend is None else (each * self.blend).sum(),)
+            total = total + self.color_weight * color_terms[0]
+        return total, ops.stack((total, content, style, tv, *grid_terms, *color_terms, *content_terms, *style_terms))
 
 
 class Targets(nn.Cell):
@@ -209,17 +243,17 @@ class Targets(nn.Cell):
     Args:
         loss_network: frozen, with the feature layers `taps`.
         taps: their names.
-        loss: `src.sections.LossConfig`.
+        loss_options: `src.sections.LossConfig`.
     """
 
-    def __init__(self, loss_network, taps, loss):
+    def __init__(self, loss_network, taps, loss_options):
         super().__init__()
         self.loss_network = loss_network
-        self.loss = StylizationLoss(loss, taps)
+        self.loss = StylizationLoss(loss_options, taps)
         self.set_train(False)
         set_free_inputs(self, ms.Tensor(shape=(1, 3, None, None), dtype=ms.float32))
 
     def construct(self, image):
         """image (1, 3, H, W) in [0, 1]. Gives tuples: features, one a content tap; Gram matrices, one a style tap."""
         features = self.loss_network(image)
-        return self.loss.content_targets(features), self.loss.style_targets(features)
+        return self.loss.content_targets(features), self.loss.style_targets(features, image)

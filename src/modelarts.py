@@ -64,7 +64,7 @@ def _local(url) -> Path:
 
 
 def fetch(url) -> Path:
-    """The folder with the data of an address; of the processes of a machine the first copies, the others wait.
+    """The folder with the data of an address. The first process of a machine copies the data, the others wait.
 
     Raises:
         UserError: no such folder, or moxing is missing or fails.
@@ -97,7 +97,7 @@ def _copy(source, target, name):
 
 @contextlib.contextmanager
 def on_modelarts(options):
-    """The options with what `--data_url` and `--train_url` say put in place; results are copied at the end.
+    """Puts what `--data_url` and `--train_url` name into the options, and copies the results at the end.
 
     Results are copied by rank 0, and also when the program fails or is interrupted, so that checkpoints are not lost.
 
@@ -125,7 +125,7 @@ def on_modelarts(options):
     for section, name in OUTPUTS:
         if hasattr(options, section):
             value = getattr(getattr(options, section), name)
-            # a file's name stays; a folder's does not, the address says where
+            # a file keeps its name; a folder's name is replaced, because the address says where the folder is
             _replace(options, section, **{name: str(folder / Path(value).name if name == "file_name" else folder)})
     try:
         yield options
@@ -135,7 +135,7 @@ def on_modelarts(options):
 
 
 def _find_inputs(options, data):
-    """Puts the data's content/ and style/ in, where no other is named, and completes names of what lies in the data."""
+    """Fills in the data's content/ and style/ where no other folder is named, and completes names of files there."""
     for section, settings in list(vars(options).items()):
         if not isinstance(settings, Options) or section == "own":
             continue

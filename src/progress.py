@@ -7,7 +7,7 @@ _BAR = "{percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}"
 
 
 class Progress:
-    """The progress of several parts of one size, such as pictures. Use it with `with`; it goes away in the end.
+    """The progress of several parts of one size, such as pictures. A context manager: the bar disappears at the end.
 
     tqdm draws the bar where it is installed, on a terminal. Without it the work is the same, so it is no requirement.
 
@@ -23,7 +23,7 @@ class Progress:
             self._bar = tqdm(total=total, bar_format=_BAR, file=sys.stderr, leave=False)
 
     def within(self, done, total, text=""):
-        """So much of the present part is done; the text is the report."""
+        """Reports that `done` of `total` steps of the present part are done, with a text."""
         if self._bar is None:
             if text:
                 print(f"{done}/{total}  {text}", file=sys.stderr, flush=True)
@@ -32,7 +32,7 @@ class Progress:
         self._bar.set_postfix_str(text)
 
     def finish_part(self, text=""):
-        """The present part is done; the text goes to stdout."""
+        """Counts the present part as done, and prints a text to stdout."""
         self._done += 1
         if self._bar is not None:
             self._bar.clear()

@@ -10,7 +10,13 @@ import os
 import random
 from dataclasses import dataclass
 
-from src.compilation import apply_compilation, ascend_chip, choose_compilation, overflow_check_remark
+from src.compilation import (
+    apply_compilation,
+    ascend_chip,
+    choose_compilation,
+    half_products_remark,
+    overflow_check_remark,
+)
 from src.errors import UserError
 
 logger = logging.getLogger("style_transfer")
@@ -33,7 +39,8 @@ def mindspore_version() -> tuple[int, ...]:
 
 
 def _prepare_environment():
-    os.environ.setdefault("GLOG_v", "3")  # MindSpore's warnings speak of its own build, not of the user's job
+    # errors only: MindSpore's warnings are about its own build, not about the user's job
+    os.environ.setdefault("GLOG_v", "3")
     try:
         version = mindspore_version()
     except UserError:
@@ -70,7 +77,7 @@ def available_devices() -> list[str]:
 
     framework = logging.getLogger("MindSpore")
     level = framework.level
-    framework.setLevel(logging.CRITICAL)  # it warns about every plug-in that is not there
+    framework.setLevel(logging.CRITICAL)  # MindSpore warns about every plug-in that is missing
     try:
         return [target for target in DEVICES if hal.is_available(target)]
     finally:
@@ -131,9 +138,9 @@ def setup(config) -> Runtime:
         ms.set_device(target, config.device_id)
     chip = ascend_chip() if target == "Ascend" else ""
     apply_compilation(choose_compilation(mindspore_version(), target, chip, config.backend, config.jit_level))
-    remark = overflow_check_remark(config.precision)
-    if remark:
-        logger.warning(remark)
+    for remark in (overflow_check_remark(config.precision), half_products_remark(config.precision, chip)):
+        if remark:
+            logger.warning(remark)
     rank, rank_size = 0, 1
     if distributed:
         from mindspore import communication
@@ -150,7 +157,7 @@ def setup(config) -> Runtime:
 
 
 def finish(runtime):
-    """Waits until every process of a data-parallel run is done: one that leaves early can bring the others down."""
+    """Waits until every process of a data-parallel run is done. A process that ends early can bring the others down."""
     if runtime.rank_size == 1:
         return
     import numpy as np

@@ -42,14 +42,14 @@ def _stop(number, frame):
         return
     while frame is not None:
         if str(frame.f_globals.get("__name__")).startswith("mindspore"):
-            # its compiler makes a report of an exception, on the screen and in files
+            # MindSpore's compiler reports an exception on the screen and in files
             leave(number)
         frame = frame.f_back
     raise KeyboardInterrupt
 
 
 class Interrupt:
-    """While it lasts, signals are wishes to stop at a time that suits.
+    """While the block lasts, a signal is noted, and the program stops when its work allows.
 
     Attributes:
         number: of the first signal, or None.
@@ -74,7 +74,7 @@ class Interrupt:
 
 
 def watch():
-    """Lets a signal raise KeyboardInterrupt in the main thread, and ends a process that does not come to notice.
+    """Lets a signal raise KeyboardInterrupt in the main thread, and ends a process that does not react in time.
 
     A program that sets handlers of its own afterwards, as training does to save first, has all the time that it needs.
     """
@@ -89,14 +89,17 @@ def watch():
 
 
 def _end_when_late(reader, _writer):
-    """Python writes the number of each signal to the other end at once, whatever the main thread is doing."""
+    """Ends the process when a signal has been waiting for too long.
+
+    Python writes the number of each signal to the other end of `reader` at once, whatever the main thread is doing.
+    """
     while True:
         number = reader.recv(1)[0]
         if signal.getsignal(number) is _stop:
             break
     reader.settimeout(PATIENCE)
     with contextlib.suppress(TimeoutError):
-        reader.recv(1)  # asked twice
+        reader.recv(1)  # a second signal ends the process now
     leave(number)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from src.errors import UserError
 
-# how far from 1 a sum of weights may be that a person rounded
+# how far from 1 the sum of weights may be, since people round them
 ROUNDING = 1e-3
 
 
@@ -36,7 +36,7 @@ def find_style(styles, wanted) -> int:
     """Which of a model's styles a name, or a number from 0 (also as text), means.
 
     Raises:
-        UserError: none of them; lists those that there are.
+        UserError: the model has no such style; the error lists the model's styles.
     """
     if isinstance(wanted, str) and wanted in styles:
         return styles.index(wanted)
@@ -74,12 +74,12 @@ def blend_weights(styles, chosen) -> np.ndarray:
 
 
 def match_styles(styles, files) -> list[str] | None:
-    """Which of a model's styles each of some style images is, by the files' names; None for a model without a table.
+    """The model's style for each style image, by the files' names; None for a model without a table.
 
     A single image goes with a model of a single style whatever its name is.
 
     Raises:
-        UserError: an image of a style that the model lacks, or of one that another is.
+        UserError: an image of a style that the model lacks, or two images of one style.
     """
     if not styles:
         return None

@@ -169,7 +169,7 @@ def compilations():
 def few_statistics():
     """From here on a training standardises its predictor over a few style crops, not a hundred: that took seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("src.training.build.STATISTICS_BATCHES", 2)
+        patch.setattr("src.training.distillation.statistics.STATISTICS_BATCHES", 2)
         yield
 
 

@@ -1,5 +1,6 @@
 """scripts/env.sh: which Python is taken, when requirements are installed, and what is said when there is none."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -94,3 +95,12 @@ def test_an_environment_that_is_named_is_used_as_it_is(quickstart, tmp_path):
 def test_a_named_environment_without_mindspore_is_an_error(quickstart, tmp_path):
     process, _ = quickstart(STYLE_TRANSFER_VENV=str(tmp_path / "nothing"))
     assert process.returncode != 0 and "STYLE_TRANSFER_VENV" in process.stderr
+
+
+def test_every_list_of_packages_has_a_pillow_whose_decoders_are_mended():
+    """Version 12.3 mends faults of decoders that a stranger's picture could use."""
+    text = "\n".join(path.read_text() for path in ROOT.glob("requirements*.txt"))
+    found = re.findall(r"^pillow([^-\w].*)$", text, re.M)
+    assert len(found) == 2
+    for version in found:
+        assert version[:2] in (">=", "==") and tuple(map(int, version[2:].split("."))) >= (12, 3), version

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import logging
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from src.deploy import quantize
 from src.engines.choice import BUNDLED
 from src.engines.onnxruntime import open_onnxruntime
 
@@ -63,3 +65,23 @@ def test_mistakes_are_named_before_anything_is_written(root, pictures, tmp_path)
         done = run(root, *arguments)
         assert done.returncode != 0 and message in done.stderr and "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["few"]
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError])
+def test_the_root_logger_is_left_as_it_was(error, tmp_path, monkeypatch):
+    """onnxruntime warns through the root logger, which belongs to the program that calls."""
+    during = []
+
+    def quantize_static(*_, **__):
+        logging.warning("Please consider to run pre-processing before quantization.")
+        during.extend(logging.getLogger().filters)
+        if error:
+            raise error
+
+    monkeypatch.setattr("onnxruntime.quantization.quantize_static", quantize_static)
+    before = [*logging.getLogger().filters]
+    try:
+        quantize._write(PAIR[1], tmp_path / "a.onnx", [])
+    except RuntimeError:
+        assert error
+    assert logging.getLogger().filters == before != during

@@ -184,11 +184,22 @@ def test_large_contents_are_tiled(reference, image, monkeypatch):
 
 def test_contents_that_do_not_fit_into_the_free_memory_are_tiled(reference, image, monkeypatch):
     """Half of what is free is taken, and a network of a quarter of the width takes a quarter of 1100 bytes a pixel."""
-    needed = 62 * 50 * 1100 * 0.25
+    monkeypatch.setitem(tiles.LIMITS, "mindspore", tiles.Limits(2_200_000, 1_100, 128))
+    needed = 160 * 104 * 1100 * 0.25
     monkeypatch.setattr(tiles, "free_memory", lambda: 1.98 * needed)
-    assert tiled(reference, image(62, 50))
+    assert tiled(reference, image(160, 104))
     monkeypatch.setattr(tiles, "free_memory", lambda: 2.02 * needed)
-    assert not tiled(reference, image(62, 50))
+    assert not tiled(reference, image(160, 104))
+
+
+@pytest.mark.parametrize(
+    "free, pixels, side",
+    [(0, 1536**2, 0), (0, 1536**2 + 1, 1536), (2**36, 12_500_000, 0), (2**36, 12_500_001, 1536)],
+)
+def test_a_content_of_a_single_tile_does_not_depend_on_the_free_memory(free, pixels, side, monkeypatch):
+    """Two runs of a small video differed: without free memory its frames were stylised in tiles."""
+    monkeypatch.setattr(tiles, "free_memory", lambda: free)
+    assert tiles.chosen_side(SimpleNamespace(name="onnxruntime", network=Architecture()), pixels) == side
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
@@ -205,7 +216,7 @@ def test_contents_that_do_not_fit_into_the_free_memory_are_tiled(reference, imag
 )
 def test_what_is_stylised_whole_without_mindspore(engine, gigabytes, width, pixels, whole, monkeypatch):
     monkeypatch.setattr(tiles, "free_memory", lambda: gigabytes * 2.0**30)
-    networks = SimpleNamespace(name=engine, network=Architecture(width=width))
+    networks = SimpleNamespace(name=engine, architecture=Architecture(width=width))
     assert (pixels <= tiles.fitting_pixels(networks)) == whole
 
 

@@ -52,15 +52,15 @@ def test_moving_strokes_stay_sharp():
 
 
 class Flickering:
-    """A onnx_stylizer whose pastiche is the content, brighter in every other frame."""
+    """A stylizer whose pastiche is the content, brighter in every other frame."""
 
     def __init__(self):
         self.calls = 0
 
-    def statistics(self, content, embedding):
+    def statistics(self, content, embedding, side=None):
         return None
 
-    def stylize(self, content, embedding, statistics=None):
+    def stylize(self, content, embedding, statistics=None, side=None):
         self.calls += 1
         return np.clip(content.astype(int) + 40 * (self.calls // 2 % 2), 0, 255).astype(np.uint8)
 

@@ -1,8 +1,9 @@
 """Writes a model repository for NVIDIA Triton, and a manifest for KServe.
 
-python deploy/triton/make_repository.py style_transfer.onnx repository [--device GPU] [--storage_uri s3://bucket/repository]
+python deploy/triton/make_repository.py style_transfer.onnx repository [--device GPU] [--storage_uri
+s3://bucket/repository]
 
-Of a pair NAME_predictor.onnx, NAME_transfer.onnx, exported with --dynamic, four models come:
+A pair NAME_predictor.onnx, NAME_transfer.onnx, exported with --dynamic, becomes four models:
 NAME_predictor, NAME_transfer   the graphs in ONNX Runtime; the server keeps the predictor's answers
 NAME_ensemble                   both, one after the other: arrays in [0, 1] in, the pastiche out
 NAME                            pictures in, pictures out, with the preparation of stylize.py and kept embeddings
@@ -25,7 +26,7 @@ from src.errors import UserError, run_entry
 from src.files import atomic_write, check_folder
 from src.options.option import Options, PathText, option
 
-# of src/, what the preparation imports, beside the modules that lie in src/ itself
+# folders and files of src/ that the preparation imports, beside the modules in src/ itself
 PROJECT = ("engines", "images", "options", "stylize")
 TYPES = {"float32": "TYPE_FP32"}
 
@@ -166,7 +167,7 @@ def make_repository(checkpoint, folder, options) -> list[str]:
         the models' names.
 
     Raises:
-        UserError: a pair that is not whole or not exported with --dynamic, or models that are there already.
+        UserError: an incomplete pair, a pair that was exported without --dynamic, or models that exist already.
     """
     files = find_parts(checkpoint, ".onnx")[: len(PARTS)]
     descriptions = [read_description(file) for file in files]
@@ -209,8 +210,13 @@ def main(argv):
         (),
         __doc__.splitlines()[0],
         positionals=[
-            ("source", None, "NAME_transfer.onnx, from export.py --dynamic, with NAME_predictor.onnx beside it"),
-            ("folder", None, "folder of the repository"),
+            (
+                "source",
+                None,
+                "NAME_transfer.onnx, from export.py --dynamic, with NAME_predictor.onnx beside it",
+                "--checkpoint",
+            ),
+            ("folder", None, "folder of the repository", "--output"),
         ],
         own=RepositoryOptions,
     )

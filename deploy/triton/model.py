@@ -3,7 +3,8 @@
 Inputs and outputs are those that the service's /v2 has: content UINT8 [N, H, W, 3]; style UINT8 [N or 1, h, w, 3],
 embedding FP32 [N or 1, E] or, of a model with a table of styles, weights FP32 [N or 1, styles]; strength FP32 [1].
 Embeddings of style images are kept, the last `cached_embeddings` of them by the images' checksums.
-make_repository.py lays this file, the code that it needs and the description of the model into the repository.
+make_repository.py puts this file, the code that this file imports, and the description of the model into the
+repository.
 """
 
 import hashlib
@@ -40,7 +41,7 @@ class TritonNetworks:
         self.embedding_dim = description["embedding_size"]
         self.styles = tuple(description.get("styles", ()))
         known = description["network"]
-        self.network = Architecture(**{key: known[key] for key in Architecture.__annotations__ if key in known})
+        self.architecture = Architecture(**{key: known[key] for key in Architecture.__annotations__ if key in known})
 
     def _ask(self, part, output, **inputs):
         request = pb_utils.InferenceRequest(
@@ -63,7 +64,7 @@ class TritonNetworks:
 
 
 class TritonPythonModel:
-    """What Triton's Python backend calls."""
+    """The class that Triton's Python backend loads and calls."""
 
     def initialize(self, args):
         """Reads the model's description and the size of the cache."""
@@ -74,7 +75,7 @@ class TritonPythonModel:
         self._kept = OrderedDict()
 
     def execute(self, requests):
-        """A response for each request; a mistake in one is that one's error."""
+        """A response for each request. A mistake in a request becomes the error of its own response."""
         return [self._answer(request) for request in requests]
 
     def _answer(self, request):

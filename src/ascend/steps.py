@@ -6,14 +6,15 @@ import mindspore as ms
 import numpy as np
 
 from src.config import defaults
+from src.models.compact_prediction import STATISTICS_TAPS
 from src.models.factory import create_model, new_loss_network
-from src.models.style_prediction import STATISTICS_TAPS
 from src.optimize.objective import PasticheLoss
 from src.optimize.optimizers import OPTIMIZERS
 from src.optimize.settings import weighted_loss
 from src.runtime import apply_precision
 from src.training.build import build_step, freeze
-from src.training.objectives import Distillation, Stylization, loss_taps
+from src.training.distillation.objective import Distillation
+from src.training.stylization import create_stylization
 
 SIDE, INCEPTION_SIDE = 64, 96  # pixels
 STYLES = ("first", "second")
@@ -32,34 +33,31 @@ def recipe_step(recipe, runtime, distil=False):
     """
     options = defaults(recipe)
     network, loss, train = options["network"], options["loss"], options["train"]
-    if network.method == "optimize":
+    if not network.traits.has_networks:
         return _optimization(weighted_loss(loss, options["optimize"]), options["optimize"], runtime)
-    styles = {"n_styles": STYLES, "single_style": STYLES[:1]}.get(network.method, ())
+    styles = STYLES[: 1 if network.traits.has_one_style else 2] if network.traits.has_table else ()
     model = create_model(network, loss.loss_network, styles)
-    if network.reads_statistics:
+    if network.style_source == "statistics":
         model.predictor.attach(new_loss_network(loss, STATISTICS_TAPS))
-    taps = loss_taps(loss, network)
-    loss_network = new_loss_network(loss, taps)
-    objective = Stylization(model, loss_network, taps, loss)
-    for cell in (model, loss_network):
-        apply_precision(cell, runtime.precision)
     freeze(model, train.freeze)
+    objective = stylization = create_stylization(model, loss, new_loss_network, options["data"].style_crops > 0)
+    for cell in (model, stylization.loss_network):
+        apply_precision(cell, runtime.precision)
     if distil:
         teacher = create_model(dataclasses.replace(network, predictor="statistics"), loss.loss_network)
         teacher.predictor.attach(new_loss_network(loss, STATISTICS_TAPS))
         hint = train.hint_weight if loss.loss_network == "distilled_vgg19" else 0.0
         objective = Distillation(model, teacher.predictor, objective, 0.5, hint)
-    side = INCEPTION_SIDE if network.predictor == "inception_v3" and not styles else SIDE
+    side = INCEPTION_SIDE if network.style_source == "inception_v3" else SIDE
     content, style = _images(side), _images(side)
     given = []
     if styles:
         given = [ms.Tensor(np.eye(len(styles), dtype=np.float32)[[0, 0]])]
         if not options["data"].style_augment:
-            grams = [gram.asnumpy() for gram in objective.loss.style_targets(loss_network(style))]
-            objective.remember([np.stack([gram[0]] * len(styles)) for gram in grams])
+            grams = [gram.asnumpy() for gram in stylization.loss.style_targets(stylization.loss_network(style), style)]
+            stylization.remember([np.stack([gram[0]] * len(styles)) for gram in grams])
     elif options["data"].style_crops:
-        objective.take_style_targets()
-        given = [*objective.loss.style_targets(loss_network(style)), *objective.kept_of(style)]
+        given = stylization.describe(style)
     trained = model.trainable_params()
     return build_step(train, objective, trained, runtime), (content, style, *given)
 
@@ -75,6 +73,7 @@ def _optimization(loss, settings, runtime):
     pastiche = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)
     objective = PasticheLoss(loss_network, taps, loss, pastiche, (1.0,))
     features = loss_network(ms.Tensor(pastiche))
-    targets = ms.mutable(objective.loss.content_targets(features)), ms.mutable(objective.loss.style_targets(features))
+    style_targets = objective.loss.style_targets(features, ms.Tensor(pastiche))
+    targets = ms.mutable(objective.loss.content_targets(features)), ms.mutable(style_targets)
     scale = settings.loss_scale if runtime.precision == "float16" else None
     return OPTIMIZERS[settings.optimizer](objective, targets, settings, scale).cell, targets

@@ -1,10 +1,10 @@
-"""Batches of content and style images for training: two streams of files, shuffled and drawn apart from each other.
+"""Batches of content and style images for training: two independent streams of files.
 
     position p of a stream -> epoch, place in it -> file -> encoded bytes -> decode -> crop, flip, colours -> batch
     \\___________ schedule: numpy, from the seed alone ___________/   \\_________ MindData, in C++ _________/
 
-Global position = (step * rank_size + rank) * batch_size + place in the batch, so the ranks share each epoch out among
-themselves. Nothing is remembered from one step to the next: any step can be the first.
+Global position = (step * rank_size + rank) * batch_size + place in the batch. So the ranks share each epoch out among
+themselves. No step depends on the steps before, so that any step can be the first.
 """
 
 import functools
@@ -21,11 +21,11 @@ from src.errors import UserError
 from src.styles import style_name
 
 _CONTENT, _STYLE = 0, 1
-_PIPELINE_DEPTH = 64  # steps searched for the file that broke the pipeline; more than it ever reads ahead
+_PIPELINE_DEPTH = 64  # steps searched for the file that stopped the pipeline; more than the pipeline ever reads ahead
 
 
 class PairedImages:
-    """Content and style images in random pairs, the same for the same seed whatever the number of workers.
+    """Content and style images in random pairs. The same seed gives the same pairs with any number of workers.
 
     Args:
         data: `src.sections.DataConfig`.
@@ -70,15 +70,15 @@ class PairedImages:
         return self._content.skipped + self._style.skipped
 
     def all_files(self):
-        """(content paths, style paths) that were found usable at the start, sorted."""
+        """(content paths, style paths) of the usable files at the start, sorted."""
         return tuple([file.path for file in s.files] for s in (self._content, self._style))
 
     def samples_before(self, step) -> int:
-        """How many samples all ranks together have drawn before a step: the position in the order of the files."""
+        """How many samples all ranks together have drawn before a step."""
         return self._offset + step * self._rank_size * self._data.batch_size
 
     def go_on(self, step, samples):
-        """Lets a step begin after so many samples, as a run on other ranks, or with other batches, has drawn them."""
+        """Lets a step begin after so many samples, for a run that goes on with other ranks or another batch size."""
         self._offset += samples - self.samples_before(step)
 
     def _positions(self, step):
@@ -88,7 +88,7 @@ class PairedImages:
     def batch_files(self, step):
         """The files of a step's batch on this rank: (content paths, style paths), in the order of the batch.
 
-        Files that are damaged inside are known once they were read, so ask about steps whose batches were made.
+        A file that is damaged inside is noticed only when it is read. So ask about steps whose batches exist already.
         """
         positions = self._positions(step)
         return tuple([s.files[s.index(p)].path for p in positions] for s in (self._content, self._style))
@@ -106,7 +106,7 @@ class PairedImages:
         """
         step = start_step
         while step < stop_step:
-            iterator = self._pipeline(step, stop_step).create_tuple_iterator(num_epochs=1)
+            iterator = self.pipeline(step, stop_step).create_tuple_iterator(num_epochs=1)
             try:
                 for batch in iterator:
                     yield tuple(batch)
@@ -117,7 +117,11 @@ class PairedImages:
             finally:
                 iterator.stop()
 
-    def _pipeline(self, start_step, stop_step):
+    def pipeline(self, start_step, stop_step):
+        """The MindData dataset of the batches of steps start_step to stop_step - 1; see `batches` for what it gives.
+
+        A damaged file ends it, where `batches` takes another in its place.
+        """
         ds.config.set_prefetch_size(self._data.prefetch)
         # MindData refuses more workers than cores
         workers = {"num_parallel_workers": min(self._data.num_parallel_workers, multiprocessing.cpu_count())}
@@ -152,7 +156,7 @@ class PairedImages:
         )
 
     def _repair(self, step) -> bool:
-        """Looks for the file that stopped the pipeline, from a step on, and takes it out of the way."""
+        """Looks for the file that stopped the pipeline, from a step on, and leaves this file out from now on."""
         for later in range(step, step + _PIPELINE_DEPTH):
             checked = [s.check(p) for p in self._positions(later) for s in (self._content, self._style)]
             if not all(checked):

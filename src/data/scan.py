@@ -39,10 +39,10 @@ class SourceFile(NamedTuple):
 
 
 def scan_folder(folder, option, min_side) -> tuple[list[SourceFile], int]:
-    """Usable images of a folder, sorted, and how many were skipped; each of the latter is named once in the log.
+    """Usable images of a folder, sorted, and how many files were skipped. The log names each skipped file once.
 
-    Only the header and the last bytes are read (about 0.1 ms a file). Skipped are files that are empty, truncated,
-    no image, or whose shorter side is less than `min_side` pixels.
+    Only the header and the last bytes are read (about 0.1 ms a file). A file is skipped when it is empty, truncated or
+    no image, or when its shorter side is less than `min_side` pixels.
 
     Args:
         folder: walked recursively.
@@ -86,7 +86,8 @@ def check_file(path, min_side) -> SourceFile | str:
                 return f"{width} x {height} pixels, a side is shorter than min_side ({min_side})"
             if not _looks_whole(kind, size, head, tail):
                 stream.seek(0)
-                if damage := find_damage(stream):  # there may be none: some cameras append data of their own
+                # the end marker may be missing at the very end, because some cameras append data of their own
+                if damage := find_damage(stream):
                     return damage
     except Exception as error:  # noqa: BLE001
         return describe_damage(error)
@@ -102,7 +103,7 @@ def _is_plain(image, head) -> bool:
 
 
 def _looks_whole(kind, size, head, tail) -> bool:
-    """Whether a file ends as its format says. False is no proof of the contrary."""
+    """Whether a file ends as its format says. False does not prove that the file is damaged."""
     if kind in ("JPEG", "MPO"):
         return b"\xff\xd9" in tail
     if kind == "PNG":

@@ -28,16 +28,16 @@ class Stream:
             skipped: how many files the scan left out.
             weights: sampling weight a file, or None for each file once an epoch.
             key: two numbers, seed and stream, that begin the key of every random generator.
-            draw: function of a numpy generator, gives a `transforms.Draw`.
+            draw: function of a numpy generator that returns a `transforms.Draw`.
             target: short side in pixels that is always enough for the crops.
-            avoid_flat: whether another crop, or the next file, takes the place of a crop of one colour.
-            crops: how many draws a file has; 0 for a new one each time.
+            avoid_flat: whether another crop, or the next file, replaces a crop of one colour.
+            crops: how many fixed crops each file has; 0 for a new crop each time.
         """
         self.files, self.skipped = files, skipped
         self._weights, self._key, self._draw, self._target, self._crops = weights, key, draw, target, crops
         self._avoid_flat = avoid_flat
         self._checked, self._odd, self._broken, self._flat = set(), set(), set(), set()
-        self._instead = {}  # position: file that stands there in place of a flat one
+        self._instead = {}  # position: number of the file that replaces a flat one there
         self._lock = threading.Lock()
         self._order = functools.lru_cache(maxsize=4)(self._make_order)
 
@@ -62,7 +62,7 @@ class Stream:
         return self._usable(int(self._order(epoch)[place]))
 
     def _usable(self, index):
-        """The first file from an index on that was not found to be damaged."""
+        """The first file from an index on that is not known to be damaged."""
         for _ in range(len(self.files)):
             if index not in self._broken:
                 return index
@@ -70,7 +70,7 @@ class Stream:
         raise UserError(f"every image beside {self.files[0].path} has become unreadable; are the files still there?")
 
     def draw(self, position, attempt=0) -> transforms.Draw:
-        """What chance decides about the image at a position; at each attempt anew."""
+        """The random numbers for the image at a position; each attempt has its own."""
         key = (1, position, *([attempt] if attempt else []))
         if self._crops:
             key = (2, *self.fixed_crop(position))
@@ -82,9 +82,10 @@ class Stream:
         return self.index(position), int(generator.integers(self._crops))
 
     def crop(self, image, draw, size, position) -> np.ndarray:
-        """What a batch holds at a position: the decoded image there, uint8 (H, W, 3), cropped and changed as drawn.
+        """The crop for a position, as a batch holds it: `image` (uint8 (H, W, 3)) cropped and changed as drawn.
 
-        Another crop of it, or of the next files, where that would be flat; the flat one when all are.
+        Where that crop would be flat, another crop of the same image, or of the next files, takes its place. When all
+        of these are flat, the result is flat.
         """
         first = found = transforms.apply(image, draw, size)
         for _ in range(len(self.files) if self._avoid_flat else 0):
@@ -100,12 +101,12 @@ class Stream:
         return first
 
     def _other_draws(self, position):
-        """A few random ones, then the largest squares, which are flat of flat pictures alone."""
+        """Other crops: a few random ones, then the largest squares, which are flat only where the picture is flat."""
         yield from (self.draw(position, attempt) for attempt in range(1, _ATTEMPTS))
         yield from (transforms.Draw(1.0, place, place, 0.0) for place in (0.5, 0.0, 1.0))
 
     def _pass_over(self, position):
-        """Puts the next readable file in the place of a flat one: its image."""
+        """Replaces the flat file at a position by the next readable one, and returns the image of that."""
         index = self.index(position)
         with self._lock:
             if index not in self._flat:
@@ -148,7 +149,8 @@ class Stream:
         reducible = file.jpeg and min(file.width, file.height) >= 2 * self._target
         if file.plain and not reducible and index not in self._odd:
             encoded = np.fromfile(file.path, np.uint8)
-            if index not in self._checked:  # MindData fills what is damaged inside a JPEG with grey, without a word
+            # MindData fills a damaged part of a JPEG with grey, and does not report the damage
+            if index not in self._checked:
                 if damage := find_damage(io.BytesIO(encoded)):
                     raise UserError(f"{file.path}: {damage}")
                 self._checked.add(index)

@@ -1,16 +1,16 @@
-"""Random crops, flips and colours of one image: drawn here, done by MindData's C++ operations.
+"""Random crops, flips and colours of one image. The numbers are drawn here; MindData's C++ operations apply them.
 
-The draws are explicit numbers, not random operations of MindData, whose random state belongs to a worker thread: so the
-same seed gives the same pixels whatever the number of workers, and any step can be drawn without those before it.
+The draws are explicit numbers. MindData's own random operations keep their state in a worker thread. Explicit numbers
+give the same pixels for the same seed with any number of workers, and any step can be drawn without those before.
 
 Style images follow `arbitrary_style_image_inputs` of Magenta's arbitrary_image_stylization (the paper's code):
 brightness shifted by up to 0.8 of the range, saturation times 0.5 to 1.5, hue turned by up to 0.2 of the circle, both
-flips, short side enlarged at random before the crop. Differs from it:
-- size: a factor 1 to 1.8 of `image_size`, where it draws 2 to 200 pixels more than its 256 (1.01 to 1.78), so that
-  other image sizes keep the same proportions;
-- saturation: MindData blends with the grey image, where it scales S of HSV; 0.5 to 1.5 in both;
+flips, short side enlarged at random before the crop. Differs from Magenta's code:
+- size: a factor 1 to 1.8 of `image_size`, so that other image sizes keep the same proportions; Magenta's draws 2 to 200
+  pixels more than its 256 (1.01 to 1.78);
+- saturation: MindData blends with the grey image, Magenta's scales S of HSV; the factor is 0.5 to 1.5 in both;
 - colours are changed after the crop, not before: the same picture but for rounding, and fewer pixels;
-- resizing from more than 1.5 times the size averages areas, where it interpolates and so aliases.
+- resizing from more than 1.5 times the size averages areas; Magenta's interpolates, which aliases.
 """
 
 from typing import NamedTuple
@@ -27,7 +27,7 @@ _FLIP_UP_DOWN = vision.VerticalFlip()
 
 
 class Draw(NamedTuple):
-    """What chance decides about one image; travels the pipeline as a vector of numbers.
+    """The random numbers for one image. The pipeline carries them as a vector.
 
     scale: short side after the resize, as a multiple of the crop's side; at least 1.
     top, left: where the crop lies, 0 to 1 of the room that there is.
@@ -74,8 +74,9 @@ def draw_style(generator, data) -> Draw:
 def apply(image, draw, size) -> np.ndarray:
     """Crops, resizes, flips and colours an image as drawn.
 
-    Resizing the short side to `scale * size` and cutting `size` x `size` from it is one operation here: the part that
-    will be seen is cut out and resized, so that a panorama costs no more than a postcard. Small images are enlarged.
+    The result is that of resizing the short side to `scale * size` and then cutting out `size` x `size`. Here the part
+    that will be seen is cut out first and then resized, so that a panorama costs no more than a small picture. Small
+    images are enlarged.
 
     Args:
         image: uint8 (H, W, 3) RGB.
@@ -106,8 +107,8 @@ def apply(image, draw, size) -> np.ndarray:
 def is_flat(image) -> bool:
     """Whether a uint8 (H, W, 3) image is of one colour, but for noise of less than a level.
 
-    Instance norms of constant channels multiply gradients by 300 each: sixteen of them, one after the other, by more
-    than float32 holds.
+    The instance norm of a constant channel multiplies gradients by 300. Sixteen such norms one after the other give
+    more than float32 holds.
     """
     rows = image[:: max(1, len(image) // 32)]
     # a channel at a time: over all of them at once takes several times as long

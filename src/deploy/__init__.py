@@ -1,1 +1,1 @@
-"""Graphs for other engines: MindIR, AIR and ONNX, each checked against the network it came from."""
+"""Graphs for other engines: MindIR, AIR and ONNX. Each graph is compared with the network that was exported."""

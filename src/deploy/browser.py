@@ -1,9 +1,9 @@
-"""Graphs of an exported pair for a browser: half the bytes, and no operator that WebGPU leaves to the processor."""
+"""Graphs of an exported pair for a browser: half the bytes, and only operators that run on WebGPU."""
 
 import numpy as np
 
-# Smaller constants keep their precision: together they weigh nothing, and some are epsilons that half precision rounds
-# to 0.
+# Smaller constants keep their precision: together they take few bytes, and some are epsilons that half precision would
+# round to 0.
 LEAST_HALVED = 256
 # WebGPU promises eight buffers to an operator; ONNX Runtime's Split of 26 outputs fails there
 MOST_BUFFERS = 6
@@ -66,12 +66,12 @@ class _Rewriter:
 
     Args:
         node: the operator.
-        constants: {name: array}, to which theirs are added.
+        constants: {name: array}, to which the constants of the new operators are added.
         known: {name: tensor} of the graph's own constants.
 
     Attributes:
         settings: attributes of the operator.
-        nodes: what replaces it.
+        nodes: the operators that replace it.
     """
 
     def __init__(self, node, constants, known):
@@ -81,7 +81,7 @@ class _Rewriter:
         self.settings = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
     def add(self, operator, *inputs, output="", **attributes) -> str:
-        """Adds an operator, and its lists of whole numbers as constants; the name of its output."""
+        """Adds an operator, and its lists of whole numbers as constants; returns the name of its output."""
         from onnx import helper
 
         names = []
@@ -99,8 +99,8 @@ class _Rewriter:
 def _reshapes(node, graph):
     """The operators that do the same as a SpaceToDepth or a DepthToSpace of (N, C, H, W).
 
-    Sides are read from the shape, so that they stay free. In the shapes given to Reshape, 0 is the side that stands
-    there before, and -1 is what is left.
+    Sides are read from the shape at run time, so that they stay free. In the shapes given to Reshape, 0 keeps the side
+    of the input at that place, and -1 is the remaining size.
     """
     add, settings = graph.add, graph.settings
     if settings.get("mode", b"DCR") != b"DCR":

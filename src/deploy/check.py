@@ -7,7 +7,7 @@ from src.deploy.parts import EMBEDDING, WEIGHTS
 from src.errors import UserError
 
 TOLERANCE = 1e-4
-# where sides are free: a square, a small one that no power of two divides, and one that isn't square
+# sizes for free sides: a square, a small square whose side no large power of two divides, and one that isn't square
 FREE_SIZES = (
     {"batch": 1, "height": 128, "width": 128, "style_height": 256, "style_width": 256},
     {"batch": 2, "height": 68, "width": 100, "style_height": 200, "style_width": 144},
@@ -37,7 +37,7 @@ def _with_first(pastiches):
 
 
 def both_passes(run):
-    """Of a graph for tiles: pastiches of a batch by its own statistics, and of its first image by these, given."""
+    """Runs both passes of a graph for tiles: a batch with its own statistics, then its first image with these."""
 
     def passes(content, embedding, statistics, _):
         pastiches, collected = run(content, embedding, statistics, np.zeros(1, np.float32))
@@ -67,9 +67,9 @@ def compare(run, stylizer, part, seed) -> list[dict]:
     """Compares an exported graph with the network, at three sizes when its sides are free.
 
     Args:
-        run: function of arrays to the outputs of the graph, as `load` of the format's module returns it.
+        run: function of arrays to the outputs of the graph, from `load` of the format's module.
         stylizer: the `src.stylize.Stylizer` of the same model.
-        part: what was exported.
+        part: the exported `src.deploy.parts.Part`.
         seed: seed of the images.
 
     Returns:

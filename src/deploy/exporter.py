@@ -1,4 +1,4 @@
-"""From a checkpoint to an exported file and the JSON that describes it: both checked, or neither there."""
+"""From a checkpoint to an exported file and the JSON that describes it: both are checked, or neither is written."""
 
 import importlib.util
 from pathlib import Path
@@ -22,7 +22,7 @@ def manifest_path(path) -> Path:
 
 
 def check_settings(settings) -> Path:
-    """Refuses, before anything is loaded, what could not be exported or written.
+    """Refuses options under which an export could not be made or written, before anything is loaded.
 
     Args:
         settings: `src.sections.ExportConfig`.
@@ -114,7 +114,8 @@ def _write(part, path, file_format, stylizer, seed):
         mindir.write_air(part, path)
         return {}, {"done": False, "why": "MindSpore can't read AIR back"}
     if file_format == "ONNX":
-        from src.deploy import onnx_graph as module  # its packages are not everyone's
+        # imported only here, because this module needs the packages of requirements-onnx.txt
+        from src.deploy import onnx_graph as module
     else:
         module = mindir
     module.write(part, path)

@@ -1,4 +1,4 @@
-"""The JSON beside an exported file: all that a program needs to feed it, without this project."""
+"""The JSON beside an exported file: all that a program without this project needs to run the file."""
 
 import mindspore as ms
 import numpy as np
@@ -75,16 +75,16 @@ def _describe(port) -> dict:
 
 
 def make_manifest(part, file_name, file_format, model, source, versions, check) -> dict:
-    """What the JSON holds.
+    """The contents of the JSON.
 
     Args:
         part: `src.deploy.parts.Part`.
         file_name: the exported file's name.
         file_format: MINDIR, AIR or ONNX.
-        model: the `StylizationModel` it came from.
+        model: the exported `StylizationModel`.
         source: {"checkpoint": name, "metadata": of the checkpoint or None}.
         versions: {package or format: version}.
-        check: what `src.deploy.check` measured, or why it did not.
+        check: the measurement of `src.deploy.check`, or the reason why there is none.
     """
     inputs = []
     for port in part.inputs:

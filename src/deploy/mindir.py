@@ -20,7 +20,7 @@ def _export(part, path, file_format):
         for port in part.inputs
     ]
     with temporary_folder() as folder:
-        # export refuses folders with spaces or letters beyond ASCII in their names
+        # MindSpore's export refuses folders with spaces or letters beyond ASCII in their names
         plain = folder / f"graph.{file_format.lower()}"
         ms.export(part.cell, *inputs, file_name=str(plain), file_format=file_format)
         shutil.copyfile(plain, path)

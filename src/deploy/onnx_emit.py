@@ -1,7 +1,7 @@
-"""ONNX operators of a graph, and `emit`, which writes a cell's; the cells' own are in the onnx_*_cells modules.
+"""`Graph` collects the ONNX operators of a graph, and `emit` writes those of a cell, see the onnx_*_cells modules.
 
-Weights, strides, borders and options are read from the cells; only the order of operations in each `construct` is
-repeated, and every export is compared with the network before it is kept.
+Weights, strides, borders and options are read from the cells. Only the order of operations in each `construct` is
+repeated there. Every exported file is compared with the network before it is kept.
 """
 
 from functools import singledispatch
@@ -17,8 +17,8 @@ class Graph:
     """Collects the operators and constants of an ONNX graph. Values are known by their names.
 
     Attributes:
-        given: {`SharedNorm`: names of the flag that its statistics are given, and of the mean and variance given}.
-        collected: names of each such norm's mean and variance, in their order; all of these (1, C, 1, 1).
+        given: {`SharedNorm`: names of three inputs: a flag whether the statistics are inputs, the mean, the variance}.
+        collected: names of the mean and variance that each `SharedNorm` computes, in order; all of shape (1, C, 1, 1).
     """
 
     def __init__(self):
@@ -50,5 +50,5 @@ class Graph:
 
 @singledispatch
 def emit(cell, graph, *inputs):
-    """Writes a cell's operators to a graph; takes and returns names of values, as its `construct` does tensors."""
+    """Writes a cell's operators to a graph. Takes and returns names of values where `construct` has tensors."""
     raise UserError(f"ONNX: no translation of {type(cell).__name__}; use --file_format MINDIR")

@@ -1,9 +1,9 @@
-"""ONNX files of the exported parts, and their run in ONNX Runtime.
+"""Writes ONNX files of the exported parts, and runs them in ONNX Runtime.
 
-MindSpore's own ONNX exporter takes none of MirrorPad, Rsqrt, bilinear resizing and free height and width, so it can
-write no network of this family: graphs are written operator by operator from the networks' own cells.
+MindSpore's own ONNX exporter has no MirrorPad, no Rsqrt, no bilinear resizing and no free height and width. So it can't
+write any network of this family. The graphs are written here operator by operator from the networks' cells.
 
-A program that imports both must import mindspore before onnx: the other way round, MindSpore's import fails.
+A program that imports both packages must import mindspore before onnx. The other way round, MindSpore's import fails.
 """
 
 import onnx
@@ -15,7 +15,7 @@ from src.deploy.onnx_emit import Graph, emit
 from src.deploy.parts import SingleStyle
 from src.models.factory import StylizationModel
 
-# The newest that ONNX Runtime 1.12 (July 2022), and with it nearly every engine in use, reads
+# The newest opset that ONNX Runtime 1.12 (July 2022) reads, and with it nearly every engine in use
 OPSET = 17
 IR_VERSION = 8
 ENGINE = "ONNX Runtime"

@@ -25,7 +25,7 @@ def _convolution(cell: Convolution, graph, x):
 
 
 def _pad(cell, graph, x):
-    """The convolution's input, reflected when it is, and the border of zeros that is left to do."""
+    """The convolution's input, extended by reflection where the cell does so, and the border of zeros that remains."""
     border = (cell.kernel_size - 1) // 2
     if cell.mirror is None:
         return x, border
@@ -35,8 +35,8 @@ def _pad(cell, graph, x):
 @emit.register
 def _image_convolution(cell: ImageConvolution, graph, x):
     x, border = _pad(cell, graph, x)
-    # as `block_weight` makes it, but that ONNX counts a block's pixels before their channels; in NumPy, since
-    # MindSpore 2.8 may abort at exit, freeing what single operations left, when ONNX's libraries are loaded too
+    # as `block_weight` makes it, but ONNX counts a block's pixels before their channels. In NumPy, since
+    # MindSpore 2.8 may abort at exit after single operations when ONNX's libraries are loaded, too
     (o, i), k, pixels = cell.weight.shape[:2], cell.blocks, cell.BLOCK**2
     weight = cell.weight.asnumpy().reshape(o * i, -1) @ cell.place.asnumpy()
     weight = (

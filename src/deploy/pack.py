@@ -9,7 +9,7 @@ from src.config import to_dict
 from src.engines.mindspore_networks import MindSporeNetworks
 from src.errors import UserError
 from src.images.files import list_images, read_image
-from src.models.style_prediction import StatisticsEmbedding
+from src.models.compact_prediction import StatisticsEmbedding
 from src.stylize.stylizer import Stylizer
 from src.weights.load import load_model
 from src.weights.native import load_into, read_checkpoint, save_checkpoint, to_arrays
@@ -27,7 +27,8 @@ def pack(source, target, settings) -> Path:
         the target.
 
     Raises:
-        UserError: no such checkpoint, or one of another network; an emphasis that can't be had, or no style images.
+        UserError: no such checkpoint, or one of another network; an emphasis that the model can't have, or no style
+            images.
     """
     model = load_model(source)
     metadata = read_checkpoint(source)[1] or {}
@@ -46,9 +47,10 @@ def pack(source, target, settings) -> Path:
 
 
 def emphasise(model, factor, style_path):
-    """Moves a model's style embeddings away from the mean embedding of some style images by a factor.
+    """Multiplies the distance of a model's style embeddings from the mean embedding of some style images by a factor.
 
-    The strength of `Stylizer.strengthen` for all styles at once: more style at the price of content, without training.
+    This is the strength of `Stylizer.strengthen` for all styles at once, without training. A factor above 1 gives more
+    style and keeps less of the content.
     """
     predictor = model.predictor
     if not isinstance(predictor, StatisticsEmbedding):

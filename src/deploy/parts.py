@@ -1,17 +1,17 @@
-"""What can be exported: the whole model, or the two networks that a server wants apart."""
+"""What can be exported: the whole model, or one of its two networks, which a server runs separately."""
 
 from dataclasses import dataclass
 
 from mindspore import nn
 
 from src.errors import UserError
-from src.models.style_prediction import StatisticsPredictor
+from src.models.compact_prediction import StatisticsPredictor
 from src.models.tiling import TilingNetwork
 from src.stylize.stylizer import MULTIPLE, SMALLEST_SIDE
 
 CONTENT, STYLE, EMBEDDING, PASTICHE, WEIGHTS = "content", "style", "embedding", "pastiche", "weights"
 STATISTICS, GIVEN, COLLECTED = "statistics", "given", "collected"
-# Inception-v3 to Mixed_6e leaves nothing of less than 43 pixels
+# Inception-v3 up to Mixed_6e needs at least 43 pixels
 SMALLEST_STYLE = 64
 
 
@@ -20,7 +20,7 @@ class Port:
     """An input or output of a graph.
 
     Args:
-        name: one of those above.
+        name: one of the names above.
         shape: its sides; a number, or the name of a free one ("height").
     """
 
@@ -90,13 +90,13 @@ def make_part(model, name, content_size=None, style_size=None, free_batch=False)
         return Part(name, model.transfer, (content, embedding), (pastiche,))
     if name == "tiles":
         return _tiles(model)
-    if model.network.method == "single_style":
+    if model.network.traits.has_one_style:
         return Part(name, SingleStyle(model), (content,), (pastiche,))
     return Part(name, model, (content, style), (pastiche,))
 
 
 class SingleStyle(nn.Cell):
-    """A network of a single style as others know it: content to pastiche, its row inside."""
+    """A network of a single style with its row inside: content to pastiche."""
 
     def __init__(self, model):
         super().__init__()
@@ -108,7 +108,7 @@ class SingleStyle(nn.Cell):
 
 
 def _tiles(model) -> Part:
-    """The transfer network for parts of one image: its norms take the statistics of the batch, or those given."""
+    """The transfer network for parts of one image. Its norms use the statistics of the batch, or those of an input."""
     cell = TilingNetwork(model.transfer, model.network)
     images, rows = ("batch", 3, "height", "width"), (2, cell.channels)
     inputs = ((CONTENT, images), (EMBEDDING, (1, model.transfer.embedding_dim)), (STATISTICS, rows), (GIVEN, (1,)))
@@ -117,7 +117,7 @@ def _tiles(model) -> Part:
 
 
 def check_content_size(height, width):
-    """Refuses a fixed size that the style transfer network can't take, naming the nearest that it can."""
+    """Refuses a fixed size that the style transfer network can't take; the error names the nearest size that fits."""
     for option, side in (("height", height), ("width", width)):
         if side < SMALLEST_SIDE:
             raise UserError(f"option {option}: found {side}, expected a multiple of {MULTIPLE} from {SMALLEST_SIDE} up")
@@ -130,7 +130,7 @@ def check_content_size(height, width):
 
 
 def check_style_size(options, height, width):
-    """Refuses a fixed size that a style prediction network can't take. `options` names the two."""
+    """Refuses a fixed size that a style prediction network can't take. `options` are the names of the two options."""
     for option, side in zip(options, (height, width), strict=True):
         if side < SMALLEST_STYLE:
             raise UserError(f"option {option}: found {side}, expected at least {SMALLEST_STYLE} for a style image")

@@ -1,8 +1,9 @@
 """Eight-bit convolutions in an exported style transfer network, calibrated on pictures; needs no MindSpore.
 
-Uses `onnxruntime.quantization`: weights a channel, activations a tensor, as QuantizeLinear and DequantizeLinear pairs,
-which ONNX Runtime and OpenVINO read. Quantized are the convolutions at a half and a quarter of the size, three quarters
-of the arithmetic; not the first one and those that make pixels, whose errors show.
+`onnxruntime.quantization` writes QuantizeLinear and DequantizeLinear pairs, which ONNX Runtime and OpenVINO read.
+Weights have a scale for each channel, activations a scale for each tensor. The convolutions at a half and a quarter of
+the size are quantized; they are three quarters of the arithmetic. The first convolution and those that make pixels stay
+in float32, because their errors are visible.
 """
 
 import json
@@ -31,7 +32,7 @@ def quantize(source, target, content_path, style_path) -> dict:
     Args:
         source: NAME_transfer.onnx or NAME_predictor.onnx, an exported pair with free sides.
         target: NAME_transfer.onnx to write.
-        content_path, style_path: folders of pictures; some calibrate, others are compared.
+        content_path, style_path: folders of pictures; some are used to calibrate, others to compare the networks.
 
     Returns:
         {"psnr_median", "psnr_min"}: decibels between the pastiches of both networks, over pairs that did not calibrate.
@@ -85,7 +86,7 @@ def _pictures(folder, option):
 
 
 def _compare(predictor, transfers, pairs):
-    """Decibels between the pastiches of two transfer networks' files, a pair each."""
+    """Decibels between the pastiches that two transfer networks' files make of each pair."""
     one, other = (open_onnxruntime([predictor, transfer], "CPU") for transfer in transfers)
     errors = [np.square(one.transfer(*pair) - other.transfer(*pair)).mean() for pair in pairs]
     return -10 * np.log10(np.array(errors) + 1e-12)
@@ -127,5 +128,5 @@ def _write(source, path, pairs):
 
 
 def _is_no_advice(record):
-    """Not the warning that recommends a preparation of which these graphs have no need."""
+    """Filter of a logger: drops the warning that recommends a preparation which these graphs do not need."""
     return "pre-processing before quantization" not in str(record.msg)

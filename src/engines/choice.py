@@ -11,9 +11,9 @@ from src.errors import UserError
 BUNDLED = ROOT / "pretrained_model" / "arbitrary_compact.ckpt"
 BUNDLED_STYLES = BUNDLED.with_name("n_styles.ckpt")
 PARTS = ("predictor", "transfer")
-TILES = "tiles"  # a third part, which only contents too large for the memory need
+TILES = "tiles"  # a third part, needed only for contents that are too large for the memory
 ENGINES = {module.ENGINE.name: module.ENGINE for module in (openvino, onnxruntime, mindir, mindspore_lite)}
-EXPORTED_ENGINES = ("openvino", "onnxruntime")  # those that need no MindSpore
+EXPORTED_ENGINES = ("openvino", "onnxruntime")  # the engines that need no MindSpore
 
 
 def package(engine) -> str:
@@ -38,39 +38,40 @@ def find_checkpoint(checkpoint) -> str:
 
 
 def bundled_styles(engine) -> str:
-    """The file of the bundled model with a table of styles that an engine, or the one that "auto" will take, reads."""
+    """The bundled model with a table of styles: the file that an engine reads, or the engine that "auto" will take."""
     if engine in EXPORTED_ENGINES or (engine == "auto" and any(map(installed, EXPORTED_ENGINES))):
         return str(BUNDLED_STYLES.with_name(f"{BUNDLED_STYLES.stem}_transfer.onnx"))
     return str(BUNDLED_STYLES)
 
 
-def choose_engine(engine, checkpoint, runtime=None, work=None) -> str:
+def choose_engine(engine, checkpoint, runtime_options=None, work=None) -> str:
     """The engine to use: the one named, or for "auto" the fastest that is installed and can read the checkpoint.
 
     Args:
-        runtime: `src.sections.RuntimeConfig`, whose device and precision not every engine has, or None for defaults.
+        runtime_options: `src.sections.RuntimeConfig`, whose device and precision not every engine has, or None for
+        defaults.
         work: `src.engines.fastest.Work`, or None where it is not known what will be stylised.
 
     Raises:
-        UserError: its package is not installed, or nothing that is can read the checkpoint.
+        UserError: the engine's package is not installed, or no engine that is installed can read the checkpoint.
     """
-    chosen = _fastest_engine(checkpoint, runtime, work or Work()) if engine == "auto" else engine
+    chosen = _fastest_engine(checkpoint, runtime_options, work or Work()) if engine == "auto" else engine
     if not installed(chosen):
         file = ENGINES[chosen].requirements if chosen in ENGINES else "requirements.txt"
         raise UserError(f"option engine: {chosen} is not installed in this Python; run 'pip install -r {file}'")
     return chosen
 
 
-def _fastest_engine(checkpoint, runtime, work) -> str:
+def _fastest_engine(checkpoint, runtime_options, work) -> str:
     suffix = Path(checkpoint).suffix.lower()
     if suffix == ".mindir":
         return "mindir"
     if checkpoint and suffix != ".onnx":
         return "mindspore"
     names = [name for name in EXPORTED_ENGINES if installed(name)]
-    if len(names) > 1 and runtime and runtime.precision != "float32":
+    if len(names) > 1 and runtime_options and runtime_options.precision != "float32":
         return "openvino"  # the other has float32 only
-    if len(names) > 1 and runtime and runtime.device_target not in ("auto", "CPU"):
+    if len(names) > 1 and runtime_options and runtime_options.device_target not in ("auto", "CPU"):
         return "onnxruntime"  # the other runs on the CPU only
     if names:
         files = find_parts(checkpoint, ".onnx")
@@ -85,12 +86,12 @@ def _fastest_engine(checkpoint, runtime, work) -> str:
 
 
 def find_parts(checkpoint, suffix) -> list[Path]:
-    """The files of the predictor and of the transfer network, from the name of one of them or of the bundled model.
+    """The files of a predictor and a transfer network, from the name of one of the two; of the bundled model from "".
 
-    A third one is the graph for tiles, where it lies beside them.
+    Where the graph for tiles lies beside them, it is the third file.
 
     Raises:
-        UserError: a name that does not say which part it is, or the other one is not beside it.
+        UserError: a name that does not say which part the file is, or the other file is not beside it.
     """
     path = Path(checkpoint).expanduser() if checkpoint else BUNDLED.with_name(f"{BUNDLED.stem}_transfer{suffix}")
     name, _, part = path.stem.rpartition("_")
@@ -99,7 +100,7 @@ def find_parts(checkpoint, suffix) -> list[Path]:
             f"checkpoint {path}: expected one of a pair NAME_predictor{suffix}, NAME_transfer{suffix} "
             "(export.py --dynamic --parts predictor, and --parts transfer, write them)"
         )
-    suffix = path.suffix  # in the letters of the file's own name
+    suffix = path.suffix  # upper or lower case as in the file's own name
     files = [path.with_name(f"{name}_{part}{suffix}") for part in PARTS]
     for file in files:
         if not file.is_file():
@@ -122,25 +123,25 @@ def read_files(engine, checkpoint) -> list[Path]:
     return model_files(engine, checkpoint)
 
 
-def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss=None, runtime=None):
+def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss_options=None, runtime_options=None):
     """The networks of a checkpoint or of exported files, in the engine of that name.
 
     Args:
         engine: mindspore, mindir, onnxruntime, openvino or auto (see `choose_engine`).
         checkpoint: a checkpoint for mindspore, one of the two exported files for the others; empty for the bundled
             model.
-        inception_ckpt, loss: see `src.engines.mindspore_networks.MindSporeNetworks.load`.
-        runtime: `src.sections.RuntimeConfig` with device and precision, or None for defaults.
+        inception_ckpt, loss_options: see `src.engines.mindspore_networks.MindSporeNetworks.load`.
+        runtime_options: `src.sections.RuntimeConfig` with device and precision, or None for defaults.
 
     Raises:
         UserError: see `choose_engine`, `find_parts` and the engines.
     """
-    engine = choose_engine(engine, checkpoint, runtime)
-    device = runtime.device_target if runtime else "auto"
-    precision = runtime.precision if runtime else "float32"
+    engine = choose_engine(engine, checkpoint, runtime_options)
+    device = runtime_options.device_target if runtime_options else "auto"
+    precision = runtime_options.precision if runtime_options else "float32"
     if engine == "mindspore":
         from src.engines.mindspore_networks import MindSporeNetworks
 
-        return MindSporeNetworks.load(find_checkpoint(checkpoint), inception_ckpt, loss, precision)
+        return MindSporeNetworks.load(find_checkpoint(checkpoint), inception_ckpt, loss_options, precision)
     chosen = ENGINES[engine]
     return chosen.open(find_parts(checkpoint, chosen.suffix), device, precision)

@@ -1,7 +1,7 @@
-"""Exported files in an engine: a pair of graphs, predictor and transfer network, and where it is there one for tiles.
+"""Exported files in an engine: the graphs of predictor and transfer network, and perhaps a third graph for tiles.
 
-What a graph takes is read from it, or from the JSON beside it, and checked before it runs: an engine's own words for a
-wrong picture are a page long, and MindSpore has none, it cuts the picture.
+The inputs that a graph takes are read from the graph, or from the JSON beside it. Pictures are checked before the graph
+runs. An engine's own message for a picture of a wrong size is a page long, and MindSpore cuts the picture without one.
 """
 
 import json
@@ -23,7 +23,7 @@ INPUTS = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """What of a `src.sections.NetworkConfig` matters to who feeds the network; unknown, the paper's values."""
+    """The fields of `src.sections.NetworkConfig` that matter for a network's inputs; by default the paper's values."""
 
     padding: str = "reflect"
     output: str = "sigmoid"
@@ -62,21 +62,21 @@ class Graph:
             raise UserError(f"checkpoint {self.path}: can't be run with {shapes}: {reason(error)}") from None
 
     def size_of(self, name):
-        """(height, width) that an image input is fixed to, None where they are free or there is no such input."""
+        """The fixed (height, width) of an image input; None where the sides are free, or without such an input."""
         size = tuple(self.inputs.get(name, ())[2:])
         return size if size and None not in size else None
 
 
 @dataclass(frozen=True)
 class ExportedNetworks:
-    """An exported pair in some engine, see `src.engines.choice`.
+    """An exported pair in some engine: `src.engines.engine.Networks`.
 
     Attributes:
         name: of the engine.
         predictor, transfer_network: a `Graph` each.
         read_tiles: reads the `Graph` for tiles; None without one.
         styles: names of the styles of a table; empty where images are embedded.
-        network: what is known of the network's layers.
+        architecture: what is known of the network's layers.
     """
 
     name: str
@@ -84,26 +84,26 @@ class ExportedNetworks:
     transfer_network: Graph
     read_tiles: Callable | None = None
     styles: tuple = ()
-    network: Architecture = Architecture()
+    architecture: Architecture = Architecture()
 
     @property
     def embedding_dim(self) -> int:
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.transfer_network.inputs["embedding"][1]
 
     @property
     def can_tile(self) -> bool:
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.read_tiles is not None
 
     @property
     def content_size(self):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.transfer_network.size_of("content")
 
     @property
     def style_size(self):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.predictor.size_of("style")
 
     @cached_property
@@ -111,15 +111,15 @@ class ExportedNetworks:
         return self.read_tiles()
 
     def embed(self, style):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.predictor(**{"weights" if self.styles else "style": style})[0]
 
     def transfer(self, content, embedding):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.transfer_network(content=content, embedding=embedding)[0]
 
     def collect(self, crops, embedding):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         nothing = {
             "statistics": np.zeros(self._tiles.inputs["statistics"], np.float32),
             "given": np.zeros(1, np.float32),
@@ -127,7 +127,7 @@ class ExportedNetworks:
         return self._tiles(content=crops, embedding=embedding, **nothing)[1]
 
     def transfer_tile(self, tile, embedding, statistics):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         given = {"statistics": statistics, "given": np.ones(1, np.float32)}
         return self._tiles(content=tile, embedding=embedding, **given)[0]
 
@@ -136,10 +136,10 @@ def read_description(file, needed=True) -> dict:
     """The JSON beside an exported file.
 
     Args:
-        needed: whether there has to be one; otherwise a missing one is empty.
+        needed: whether the JSON must exist; otherwise a missing one counts as empty.
 
     Raises:
-        UserError: it is missing though needed, or damaged.
+        UserError: the JSON is missing though needed, or damaged.
     """
     description = file.with_name(file.name + ".json")
     if not needed and not description.is_file():
@@ -157,11 +157,11 @@ def assemble(name, files, read) -> ExportedNetworks:
 
     Args:
         name: of the engine.
-        files: predictor, transfer network and, or not, the graph for tiles.
+        files: predictor, transfer network and perhaps the graph for tiles.
         read: function of a path to its `Graph`.
 
     Raises:
-        UserError: a file that can't be read, that is another part than its name says, or of another model.
+        UserError: a file that can't be read, that is another part than its name says, or that is of another model.
     """
     graphs = [_check_part(read(file), part) for file, part in zip(files[:2], INPUTS, strict=False)]
     predictor, transfer = graphs
@@ -195,7 +195,7 @@ def _check_part(graph, part) -> Graph:
 
 
 def reason(error) -> str:
-    """What an engine's error says of its cause, in one line: without places in its source code."""
+    """The cause in an engine's error, in one line, without line numbers of the engine's source code."""
     lines = [line.strip() for line in str(error).splitlines()]
     said = [
         line

@@ -1,7 +1,9 @@
-"""Which of two engines is the faster one: measured where that pays, and kept; otherwise by what the processor has.
+"""Which of two engines is the faster one.
 
-The order depends on processor and size: on an AMD EPYC with AVX-512 OpenVINO is the faster one at every size; on an
-Intel Xeon without AMX, ONNX Runtime is by a sixth at 256 x 256 pixels, and OpenVINO is at 1024 x 1024.
+Where much is to be stylised, both engines are measured, and the result is kept in a file. Otherwise the features of the
+processor decide. The order depends on processor and size. On an AMD EPYC with AVX-512, OpenVINO is faster at every
+size. On an Intel Xeon without AMX, ONNX Runtime is faster by a sixth at 256 x 256 pixels, and OpenVINO is faster at
+1024 x 1024.
 """
 
 import hashlib
@@ -16,7 +18,7 @@ import numpy as np
 
 from src.files import atomic_write
 
-# Measuring costs about as much as stylising 2 megapixels and opening both engines; a single picture never waits for it
+# Measuring costs about as much as stylising 2 megapixels and opening both engines, so it is not done for one picture
 WORTH_MEASURING = 32_000_000
 # up to so many pixels a content counts as small; the sides in pixels at which small and large ones are timed
 SMALL = 500_000
@@ -26,14 +28,14 @@ SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be stylised: how many pictures, and of how many pixels one is. Unknown: a small one."""
+    """What is to be stylised: how many pictures, and of how many pixels each. By default one small picture."""
 
     pictures: int = 1
     pixels: int = 0
 
     @property
     def size(self) -> str:
-        """Which of `SIDES` stands for it."""
+        """The key of `SIDES` for pictures of this size."""
         return "small" if self.pixels <= SMALL else "large"
 
     @property
@@ -100,7 +102,7 @@ def cache_file() -> Path:
 
 
 def _key(names, file):
-    """Processor, cores, versions of the engines and the network: what a measurement holds for."""
+    """Processor, cores, versions of the engines and the network: a measurement is valid for these."""
     model, _, flags = processor()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = [f"{name} {importlib.metadata.version(name)}" for name in sorted(names)]
@@ -114,7 +116,7 @@ def _read_kept() -> dict:
         kept = json.loads(cache_file().read_text(encoding="utf-8"))
         return {key: {size: dict(seconds) for size, seconds in sizes.items()} for key, sizes in kept.items()}
     except (OSError, ValueError, TypeError, AttributeError, RuntimeError):
-        return {}  # not there, or damaged: measured anew
+        return {}  # the file is missing or damaged, so it is measured again
 
 
 def _keep(measurements):
@@ -122,4 +124,4 @@ def _keep(measurements):
         with atomic_write(cache_file()) as temporary:
             temporary.write_text(json.dumps(measurements, indent=2) + "\n", encoding="utf-8")
     except (OSError, RuntimeError):
-        pass  # it only saves a second another time
+        pass  # without the file, the next run measures again, which takes a second

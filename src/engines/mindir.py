@@ -10,7 +10,7 @@ from src.files import temporary_folder
 
 
 def read_graph(path):
-    """The graph of a MindIR file, whatever its name: MindSpore takes no names that are not text."""
+    """The graph of a MindIR file of any name. MindSpore itself refuses names that are not text."""
     import mindspore as ms
 
     try:
@@ -22,15 +22,15 @@ def read_graph(path):
 
 
 def open_mindir(files, device="auto", precision="float32") -> ExportedNetworks:
-    """A pair of MindIR files, predictor and transfer network, run by MindSpore. The JSON beside says what they take.
+    """A pair of MindIR files, predictor and transfer network, run by MindSpore. The JSON files describe their inputs.
 
     Args:
         files: see `assemble`.
-        device: that of `src.runtime.setup`, whatever it says.
+        device: not read; the device is that of `src.runtime.setup`.
         precision: float32, the only one.
 
     Raises:
-        UserError: another precision; see `assemble`; or that JSON is missing.
+        UserError: another precision, or a JSON file is missing; see also `assemble`.
     """
     refuse_precision("mindir", precision)
     import mindspore as ms

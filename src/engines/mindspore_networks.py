@@ -11,13 +11,14 @@ from src.errors import UserError
 from src.models.tiling import TilingNetwork
 from src.runtime import apply_precision
 from src.weights.load import load_model
-from src.weights.loss_network import create_statistics_network
+from src.weights.loss_network import attach_loss_network
 
 
 class MindSporeNetworks:
-    """A `StylizationModel`; its networks are compiled at their first use (2 s each on a CPU), once for all sizes.
+    """The networks of a `StylizationModel`. Each is compiled at its first use (2 s on a CPU), once for all sizes.
 
-    This counts on graph mode, so call `src.runtime.setup` first (operation by operation it is four times slower).
+    The class is a `src.engines.engine.Networks`. Call `src.runtime.setup` first, for graph mode: operation by operation
+    the networks are four times slower.
 
     Args:
         model: `src.models.factory.StylizationModel`.
@@ -31,7 +32,7 @@ class MindSporeNetworks:
 
     def __init__(self, model, precision="float32"):
         apply_precision(model, precision)
-        self.model, self.precision, self.network = model, precision, model.network
+        self.model, self.precision, self.architecture = model, precision, model.network
         self.embedding_dim, self.styles = model.transfer.embedding_dim, model.styles
         image = Tensor(shape=(1, 3, None, None), dtype=ms.float32)
         self._predictor, self._transfer = model.predictor, model.transfer
@@ -52,13 +53,13 @@ class MindSporeNetworks:
             UserError: no such file, or another kind of file; a statistics predictor without its loss network.
         """
         model = load_model(checkpoint, inception_ckpt)
-        if model.network.reads_statistics:
-            if loss is None:
-                raise UserError(
-                    f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use "
-                    "eval.py with --loss_network_ckpt, or distil it into a compact predictor with train.py"
-                )
-            model.predictor.attach(create_statistics_network(loss, Path(checkpoint).parent))
+        if loss is not None:
+            attach_loss_network(model.predictor, loss, Path(checkpoint).parent)
+        elif model.network.style_source == "statistics":
+            raise UserError(
+                f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use "
+                "eval.py with --loss_network_ckpt, or distil it into a compact predictor with train.py"
+            )
         return cls(model, precision)
 
     def embed(self, style):

@@ -9,9 +9,10 @@ from src.errors import UserError
 
 
 def _openvino_without_telemetry():
-    """The package openvino. With its telemetry, importing openvino writes an id for analytics into the home folder.
+    """Imports the package openvino without its telemetry, which writes an id for analytics into the home folder.
 
-    OpenVINO does without where the package openvino_telemetry can't be imported, which None in its place brings about.
+    Where the package openvino_telemetry can't be imported, OpenVINO runs without telemetry. None in `sys.modules` makes
+    that import fail.
     """
     sys.modules.setdefault("openvino_telemetry", None)
     import openvino
@@ -24,7 +25,7 @@ def open_openvino(files, device="auto", precision="float32") -> ExportedNetworks
 
     Args:
         files: see `assemble`.
-        device: the CPU is used whatever it says.
+        device: not read; the device is the CPU.
         precision: float32, bfloat16 or float16 inside; results are float32.
 
     Raises:
@@ -40,7 +41,7 @@ def open_openvino(files, device="auto", precision="float32") -> ExportedNetworks
 
     def read(path):
         try:
-            with quiet_unless_it_works():  # it asks the readers of other formats, too, which complain
+            with quiet_unless_it_works():  # OpenVINO also tries the readers of other formats, which write complaints
                 model = core.compile_model(str(path), "CPU", settings)
         except RuntimeError as error:
             raise UserError(f"checkpoint {path}: OpenVINO can't read it: {reason(error)}") from None

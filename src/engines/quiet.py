@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_unless_it_works():
-    """Keeps back what native code writes to stderr; it is shown when the block ends well, and lost when it raises."""
+    """Holds back the stderr of native code. The text is shown when the block ends well, and lost when it raises."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as kept:
         stderr = os.dup(2)

@@ -11,10 +11,10 @@ SHOWN_NAMES = 3
 
 
 def find_pictures(folder, contents, styles):
-    """Which pictures of a folder belong to which pair; subfolders are not looked into.
+    """Which pictures of a folder belong to which pair; without subfolders.
 
-    Names are those that eval.py writes: `<content stem>_<style stem>`, with "-2", "-3" ... for pairs that would share
-    one. The ending is any of an image.
+    Names are those that eval.py writes: `<content stem>_<style stem>`, with "-2", "-3" ... for pairs whose names would
+    be the same. The ending is that of any image format.
 
     Args:
         folder: where they lie.
@@ -54,8 +54,11 @@ def named(paths) -> str:
 
 
 def with_pictures(pictures, contents, styles):
-    """The contents and styles of which there is a picture, and the pictures {(content index, style index): path} of
-    these shorter lists."""
+    """Leaves contents and styles without a picture out.
+
+    Returns:
+        the contents, the styles, and the pictures {(content index, style index): path} of these shorter lists.
+    """
     rows, columns = (sorted({place[axis] for place in pictures}) for axis in (0, 1))
     moved = {(rows.index(i), columns.index(j)): path for (i, j), path in pictures.items()}
     return [contents[i] for i in rows], [styles[j] for j in columns], moved
@@ -65,7 +68,7 @@ def read_picture(path, content, content_path):
     """A picture, uint8 (H, W, 3), of the content's size.
 
     Raises:
-        UserError: unreadable, or of another size: to enlarge or reduce a picture would change what is measured.
+        UserError: unreadable, or of another size; a resized picture would have other figures.
     """
     picture = read_image(path)
     if picture.shape != content.shape:
@@ -78,7 +81,7 @@ def read_picture(path, content, content_path):
 
 
 def check_pictures(pictures, contents, image_size):
-    """Raises the UserError of a picture that can't be measured, before any is."""
+    """Raises the UserError of a picture that can't be measured, before the first is measured."""
     for i, path in enumerate(contents):
         content = read_at(path, image_size)
         for (row, _), picture in pictures.items():
@@ -96,7 +99,7 @@ def measure_pictures(pictures, contents, styles, metric, image_size=0):
         image_size: see `src.images.files.read_at`.
 
     Raises:
-        UserError: an unreadable image, or a picture that has not its content's size.
+        UserError: an unreadable image, or a picture of another size than its content.
     """
     described = [metric.describe_style(read_at(path, image_size)) for path in styles]
     for i, path in enumerate(contents):

@@ -3,13 +3,13 @@
 Measured on images as they are written (uint8), with one pass of a loss network an image:
 
 - style distance left: at each style tap, the mean squared error of the Gram matrices of pastiche and style, divided by
-  that of content and style; averaged over the taps. 1: nothing was done; 0: the style's statistics.
+  that of content and style; averaged over the taps. 1 for the content itself, 0 for the style's own statistics.
 - content distance: at each content tap, the mean squared error of the features of pastiche and content, divided by the
   mean square of the content's features; averaged over the taps.
 - structural similarity of content and pastiche, which needs no loss network.
-- grid energy of the pastiche (`src.grid_energy`), which needs none either: a lattice that the network leaves.
-- colours, without a loss network: how far the pastiche's pixels are from the style's in their mean (a distance in RGB,
-  levels of 255) and in their covariance (Frobenius norm of the difference divided by that of the style's).
+- grid energy of the pastiche (`src.grid_energy`), a lattice that the network leaves; needs no loss network.
+- colours: how far the pastiche's pixels are from the style's in their mean (a distance in RGB, levels of 255) and in
+  their covariance (Frobenius norm of the difference divided by that of the style's); needs no loss network.
 
 The feature layers and the pooling are fixed for each loss network, whatever a recipe trains with, so that figures of
 two models compare. All distances are ratios at each layer, so they hold for weights of any scale.
@@ -40,7 +40,7 @@ METRIC_TAPS = {
 METRIC_POOLING = "average"
 # Larger images are reduced to this many pixels before they are measured: a VGG's features of 12 megapixels take 3 GB.
 MEASURED_PIXELS = 1 << 20
-# Smaller ones are extended by reflection: five blocks halve the sides four times and still need two pixels.
+# Smaller images are extended by reflection: five blocks halve the sides four times and still need two pixels.
 MEASURED_SIDE = 32
 
 
@@ -75,8 +75,8 @@ class Measurement:
         colour_mean: distance of the mean colours of pastiche and style, levels of 255.
         colour_covariance: relative distance of the covariances of their colours; NaN for a style of one colour.
         content_distance: 0 for the same features.
-        style_left: 1 when nothing was done, 0 when the style's statistics are met.
-        style_left_taps: {tap: the part of it at that tap}.
+        style_left: the style distance left: 1 for the content itself, 0 for the style's own statistics.
+        style_left_taps: {tap: the style distance left at that tap}.
     """
 
     ssim: float
@@ -119,7 +119,7 @@ class ImageMetric:
         return Description(image.shape[:2], measured @ (LUMA / 255), *colour_statistics(image), contents, grams)
 
     def describe_style(self, image) -> Description:
-        """As `describe`, without what only contents are asked for: a few megabytes less to keep."""
+        """As `describe`, without what is needed of contents only, which saves a few megabytes."""
         return dataclasses.replace(self.describe(image), contents=(), luma=None)
 
     def measure(self, pastiche, content, style) -> Measurement:
@@ -178,28 +178,29 @@ def all_taps(style_taps, content_taps) -> tuple:
     return tuple(dict.fromkeys((*style_taps, *content_taps)))
 
 
-def create_metric(loss, search_dirs=()) -> ImageMetric:
-    """The metric with the loss network of the options, or, when its weights are not found, the one without.
+def create_metric(loss_options, search_dirs=()) -> ImageMetric:
+    """The metric with the loss network of the options; where its weights are missing, the metric without features.
 
     Args:
-        loss: `src.sections.LossConfig`: its network and where its weights lie. Feature layers and pooling are the
+        loss_options: `src.sections.LossConfig`: its network and where its weights lie. Feature layers and pooling are
+        the
             metric's own (`METRIC_TAPS`).
-        search_dirs: folders where the weights may lie when `loss.loss_network_ckpt` does not say.
+        search_dirs: folders where the weights may lie when `loss_options.loss_network_ckpt` does not say.
 
     Raises:
         UserError: `loss_network_ckpt` is no file; weights of another network.
     """
-    style_taps, content_taps = METRIC_TAPS[loss.loss_network]
+    style_taps, content_taps = METRIC_TAPS[loss_options.loss_network]
     folder = ""
-    if not loss.loss_network_ckpt:
-        names = WEIGHT_FILES[loss.loss_network]
+    if not loss_options.loss_network_ckpt:
+        names = WEIGHT_FILES[loss_options.loss_network]
         holding = [folder for folder in search_dirs if any(Path(folder, name).is_file() for name in names)]
         if not holding:
             return ImageMetric()
         folder = holding[0]
-    fixed = dataclasses.replace(loss, pooling=METRIC_POOLING, unit_activations=False)
-    network = create_loss_network(fixed, folder, all_taps(style_taps, content_taps))
-    return ImageMetric(network, style_taps, content_taps)
+    fixed = dataclasses.replace(loss_options, pooling=METRIC_POOLING, unit_activations=False)
+    loss_network = create_loss_network(fixed, folder, all_taps(style_taps, content_taps))
+    return ImageMetric(loss_network, style_taps, content_taps)
 
 
 def _reduce(image):

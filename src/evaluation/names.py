@@ -1,4 +1,4 @@
-"""How pictures of contents with styles are called. Importing this module does not import mindspore."""
+"""Names of the pictures of contents with styles. Importing this module does not import mindspore."""
 
 from pathlib import Path
 

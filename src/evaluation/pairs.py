@@ -22,10 +22,10 @@ class Pair:
 
     Attributes:
         content_index, style_index: positions in the lists of files.
-        content: the uint8 (H, W, 3) image, resized and cropped when that was asked for.
+        content: the uint8 (H, W, 3) image, resized and cropped to `image_size` when that is not 0.
         pastiche: uint8 of the content's shape.
-        embedding: (embedding_dim,) of the style, or what the method has in its place; None for a picture of a file.
-        measurement: its figures.
+        embedding: what the method's `embed` returned for the style; None for a picture of a file.
+        measurement: the figures.
         milliseconds: time to stylise, without embedding, compiling and measuring; NaN for a picture of a file.
     """
 
@@ -38,7 +38,7 @@ class Pair:
     milliseconds: float
 
     def figures(self) -> dict:
-        """Its figures by name, as the tables have them."""
+        """The figures by name, as the tables have them."""
         found = self.measurement
         return {
             "ssim": found.ssim,
@@ -55,8 +55,8 @@ class Pair:
 def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None, names=None):
     """Stylises and measures every content with every style, contents in the outer loop.
 
-    Each style is embedded once, and each image is described to the metric once. The first pair is stylised once more,
-    before it is timed, so that no time holds a compilation.
+    Each style is embedded once, and the metric describes each image once. The first pair is stylised an extra time
+    before it is timed, so that no time contains a compilation.
 
     Args:
         contents, styles: lists of files.
@@ -95,13 +95,13 @@ def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None, 
 
 
 class EvaluationFolder:
-    """Writes what an evaluation gives: `<content stem>_<style stem>.png`, grid.png, metrics.csv; and sums it up.
+    """Writes the results of an evaluation: `<content stem>_<style stem>.png`, grid.png, metrics.csv, and a summary.
 
     Two pairs whose names would be the same (one stem in two folders, or with two endings) get "-2", "-3" ... in sorted
     order. A picture that would replace a content or a style image is a UserError.
 
     Args:
-        folder: where to.
+        folder: where the results go.
         contents, styles: the lists of files.
         content_names, style_names: how the table names them.
         image_size: see `src.images.files.read_at`.
@@ -140,7 +140,7 @@ class EvaluationFolder:
         self.rows.append({**names, "picture": picture, **pair.figures()})
 
     def finish(self):
-        """Writes grid.png and metrics.csv (one row a pair; a figure that there is not is left empty)."""
+        """Writes grid.png and metrics.csv (one row a pair; a missing figure is left empty)."""
         write_image(self.folder / "grid.png", self.grid.image())
         write_table(self.folder / "metrics.csv", self.rows)
 
@@ -183,13 +183,13 @@ class EvaluationFolder:
 
 
 def finite(rows, key) -> np.ndarray:
-    """The values of a figure over some rows, without those that are not there (NaN)."""
+    """The values of a figure over some rows, without missing ones (NaN)."""
     values = np.array([row[key] for row in rows], np.float64)
     return values[np.isfinite(values)]
 
 
 def write_table(path, rows):
-    """Writes rows, dicts with the same keys, as CSV; a figure that there is not (NaN) is left empty.
+    """Writes rows, dicts with the same keys, as CSV; a missing figure (NaN) is left empty.
 
     Bytes of file names that are no text are escaped, such as \\udce9.
     """

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-# of the range of 1: below it a channel, or a mixture of channels, is taken for constant
+# standard deviation, of a range of 1, below which a channel, or a mixture of channels, counts as constant
 _NOISE = 1e-3
 
 
@@ -25,7 +25,7 @@ def match_colors(pastiche, content) -> np.ndarray:
     """The pastiche with its colours mapped linearly, so that their mean and covariance are those of the content.
 
     The map is the symmetric one of arXiv 1606.05897, section 3: C^(1/2) S^(-1/2). The paper maps the style image before
-    it is painted; here the pastiche is mapped, which means the same for every method and for styles that are a table.
+    the transfer. Here the pastiche is mapped, which works for every method, and for styles that are rows of a table.
 
     Args:
         pastiche, content: uint8 (H, W, 3) of any sizes.

@@ -1,4 +1,4 @@
-"""From an image file of any kind to upright sRGB of 8 bits a channel: what the metadata says is applied, each once."""
+"""From an image file of any kind to upright sRGB of 8 bits a channel. Every entry of the metadata is applied once."""
 
 import functools
 import io
@@ -26,14 +26,14 @@ _WHITE_IS_ZERO, _UNSIGNED = 0, 1
 # the white of pictures in numbers of 32 bits, where the file does not say it
 _WHITES = (1, 255, 65535, 2**32 - 1)
 _PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
-# levels between what two programs make of one sRGB profile
+# levels by which two programs' results with one sRGB profile may differ
 _PROFILE_ROUNDING = 2
 
 
 def orientation(image) -> int:
     """The EXIF orientation of an opened PIL image: 1 (upright) to 8; 1 when there is none or it makes no sense.
 
-    PIL turns a TIFF itself while it decodes, and forgets the orientation then: ask afterwards.
+    PIL turns a TIFF upright itself while it decodes, and then drops the orientation. So call this after decoding.
     """
     try:
         value = image.getexif().get(_EXIF_ORIENTATION, 1)
@@ -67,7 +67,7 @@ def describe_damage(error) -> str:
 
 
 def find_damage(stream) -> str:
-    """Reads an image file to its end; says in words what is wrong with it, '' when nothing is.
+    """Reads an image file to its end; returns in words what is damaged, '' when nothing is.
 
     Args:
         stream: an opened file, or `io.BytesIO`.
@@ -75,7 +75,7 @@ def find_damage(stream) -> str:
     try:
         with open_image(stream) as image:
             if image.format == "PNG":
-                image.verify()  # its checksums say more than decoding does, and sooner
+                image.verify()  # the checksums find more damage than decoding does, and find it sooner
             else:
                 image.load()
     except Exception as error:  # noqa: BLE001
@@ -140,7 +140,7 @@ def _split(image, stored, path):
     """
     if image.mode[0] in "IF":
         alpha = None
-        if "transparency" in image.info:  # PIL drops the one of 16 bits
+        if "transparency" in image.info:  # PIL drops a transparent colour of 16 bits
             alpha = _visible(np.asarray(image) != image.info["transparency"])
         return Image.fromarray(_scale(image)), alpha
     if has_transparency(image):
@@ -171,8 +171,9 @@ def _low_bytes(path):
 def _scale(image):
     """An image of grey levels of 12, 16 or 32 bits, whole numbers or floats, as uint8 (H, W).
 
-    16 bits lose the lower 8. In 32 bits, white is the least of 1, 255, 65535 and 2^32 - 1 that the file reaches but
-    half; where none is, or there are negative values, the file's lowest value becomes black and its highest white.
+    16 bits lose the lower 8. For 32 bits, white is the smallest of 1, 255, 65535 and 2^32 - 1 that fits: the file's
+    largest value is at most that and at least half of it. Where none fits, or where values are negative, the file's
+    lowest value becomes black and its highest white.
 
     Raises:
         ValueError: NaN or infinity among the values.
@@ -203,7 +204,7 @@ def _to_srgb(profile, mode):
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if source.profile.xcolor_space.strip() != _PROFILE_SPACES.get(mode):
             return None
-        # the library's shortcut for grey levels is up to ten levels off in the shadows
+        # LittleCMS' shortcut for grey levels is wrong by up to ten levels in the shadows
         flags = ImageCms.Flags.NOOPTIMIZE if grey else ImageCms.Flags.NONE
         transform = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB", flags=flags)
     except (OSError, ImageCms.PyCMSError):

@@ -38,15 +38,15 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 def list_images(folder_or_file, option, output=None) -> list[Path]:
     """Image files of a folder, sorted by path, recursively; of a file, itself.
 
-    Files are known by their ending (`readable_suffixes`, any case). Links to folders are followed, each folder is
-    walked once. Left out are names that begin with a dot, other endings, and what lies in an output folder inside; a
-    line of the log counts them. The files are not opened.
+    Files are recognised by their ending (`readable_suffixes`, any case). Links to folders are followed, each folder is
+    walked once. Names that begin with a dot, other endings, and files in an output folder inside are left out; a line
+    of the log counts them. The files are not opened.
 
     Args:
         folder_or_file: where to look.
         option: name of the option that gave it, for the error.
-        output: folder for results, which are no inputs; None for none. What is in `folder_or_file` is no result where
-            the latter lies in the output folder itself.
+        output: folder for results, whose files are no inputs; None without one. Where `folder_or_file` lies in the
+            output folder itself, its files are inputs all the same.
 
     Raises:
         UserError: nothing there, or no image in it.
@@ -99,11 +99,11 @@ def _refuse(error):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with what stands beside its colours.
+    """A picture with its transparency and its metadata.
 
     Attributes:
         pixels: uint8 (H, W, 3), laid over white where it is transparent.
-        alpha: uint8 (H, W), 255 where it is opaque; None when it is so everywhere.
+        alpha: uint8 (H, W), 255 where the picture is opaque; None when all of it is opaque.
         exif: what is kept of the file's EXIF, see `src.images.metadata.kept_exif`.
     """
 

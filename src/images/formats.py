@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, features
 
-# PIL knows more, some through other programs (PostScript); a picture of a user needs none of them
+# PIL knows more formats, some through other programs (PostScript); users' pictures do not need these
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM", "AVIF", "HEIF")
 # their endings, as PIL has them
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".webp", ".gif", ".tif", ".tiff")
@@ -20,7 +20,7 @@ _HEAD_BYTES = 64
 
 
 class MissingPackage(Exception):
-    """The file is of a format that a package reads which is not installed; the text names both."""
+    """The package that reads a file's format is not installed; the text names both."""
 
 
 def missing_package(suffix) -> str:
@@ -51,7 +51,7 @@ def open_image(source):
         raise MissingPackage(f"{kind} pictures are read with another package; run 'pip install {package}'")
     formats = [name for name in FORMATS if name not in ("AVIF", "HEIF")]
     if kind == "HEIC":
-        import pillow_heif  # a tenth of a second, which other pictures do without
+        import pillow_heif  # imported only here, because the import takes a tenth of a second
 
         pillow_heif.register_heif_opener()
         formats = ["HEIF"]

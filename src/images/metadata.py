@@ -16,7 +16,7 @@ _KEPT_IFDS = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 # of the block Exif: sides in pixels, the maker's own offsets into the old file, another block's place
 _DROPPED = {0xA002, 0xA003, 0x927C, 0xA005}
 _COLOUR_SPACE, _SRGB = 0xA001, 1
-# a JPEG's segment holds so many bytes
+# bytes that a segment of a JPEG holds
 _LONGEST_EXIF = 65_000
 NAME = "style_transfer"
 _XMP = (
@@ -69,10 +69,10 @@ def settings_for(kind, exif=b"", recipe=None) -> dict:
 
 
 def read_recipe(path) -> dict:
-    """How a picture was made, as it says itself.
+    """The recipe that a picture of this project carries: how the picture was made.
 
     Raises:
-        UserError: no picture, or one that does not say it.
+        UserError: no picture, or a picture without a recipe.
     """
     try:
         with open_image(path) as image:

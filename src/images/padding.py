@@ -4,10 +4,10 @@ import numpy as np
 
 
 def pad_image(image, multiple, minimum):
-    """Extends an image at its bottom and right by reflection, until a network takes it.
+    """Extends an image at its bottom and right by reflection to a size that a network takes.
 
-    A side of one pixel, which has nothing to reflect, is repeated; a side shorter than its border is reflected over
-    and over. Crop the result to [:H, :W] to undo it.
+    A side of one pixel has nothing to reflect and is repeated. A side shorter than its border is reflected several
+    times. The crop [:H, :W] of the result is the image.
 
     Args:
         image: uint8 (H, W, 3), H and W at least 1.
@@ -15,7 +15,7 @@ def pad_image(image, multiple, minimum):
         minimum: what both sides must reach, pixels, itself such a multiple.
 
     Returns:
-        uint8 (H', W', 3); the same array when nothing is missing.
+        uint8 (H', W', 3); the same array when the size is right already.
     """
     wanted = [max(minimum, -(-side // multiple) * multiple) for side in image.shape[:2]]
     for axis in (0, 1):

@@ -1,4 +1,4 @@
-"""Colours of a PNG that says by numbers how they are coded: the chunks gAMA and cHRM (PNG specification, 11.3.2)."""
+"""Colours of a PNG whose chunks gAMA and cHRM say how they are coded (PNG specification, 11.3.2)."""
 
 import numpy as np
 from PIL import Image
@@ -10,7 +10,7 @@ _NEAR_XY = 0.005
 
 
 def coded_otherwise(image) -> bool:
-    """Whether an opened PNG has these chunks, and they say another thing than sRGB. A profile or sRGB goes before."""
+    """Whether an opened PNG has these chunks with other values than sRGB's, and no profile or sRGB chunk above them."""
     info = image.info
     if image.format != "PNG" or "icc_profile" in info or "srgb" in info or not info.get("gamma"):
         return False

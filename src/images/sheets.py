@@ -25,13 +25,13 @@ def thumbnail(image, side) -> np.ndarray:
 
 
 class Grid:
-    """Styles across, contents down, the originals as header row and column, a pastiche in every cell.
+    """A table of pictures: a column a style, a row a content, the originals as headers, a pastiche in every cell.
 
-    Cells shrink with the number of columns and rows, from 256 px to 96; beyond 30 contents or styles the rest is left
-    out. Only thumbnails are kept.
+    Cells shrink with the number of columns and rows, from 256 px to 96. Contents and styles beyond 30 are left out.
+    Only thumbnails are kept.
 
     Args:
-        contents, styles: how many there are.
+        contents, styles: numbers of contents and styles.
     """
 
     def __init__(self, contents, styles):
@@ -67,7 +67,7 @@ class Grid:
 def draw_grid(contents, styles, stylizer, names=None) -> np.ndarray:
     """The grid, uint8 (H, W, 3), of every content with every style, lists of uint8 images, by a `Stylizer`.
 
-    Its styles are known by `names`, one a style image, when it has a table of them.
+    For a model with a table, `names` has the name of each style.
     """
     grid = Grid(len(contents), len(styles))
     for i, content in enumerate(contents):
@@ -87,7 +87,7 @@ def evenly_spaced(items, wanted) -> list:
 
 
 def sheet(rows) -> np.ndarray:
-    """Rows of frames, uint8 (H, W, 3) of one size, as one picture; reduced until none is longer than 512 px."""
+    """Rows of frames, uint8 (H, W, 3) of one size, as one picture; frames are reduced to at most 512 px a side."""
     height, width = rows[0][0].shape[:2]
     scale = min(1.0, LARGEST_FRAME / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -109,8 +109,8 @@ def strip(frames) -> np.ndarray:
 def labelled_sheet(frames, names) -> np.ndarray:
     """Frames of one size in rows, each with its name below, as one picture, uint8 (H, W, 3).
 
-    The frames are reduced until none is longer than 512 px. Names that are too long are cut. The letters are those of
-    PIL's own font: it has Latin ones only, a square stands for any other.
+    Frames are reduced to at most 512 px a side. Names that are too long are cut. PIL's own font writes the names; it
+    has Latin letters only and draws a square for any other.
     """
     height, width = frames[0].shape[:2]
     scale = min(1.0, LARGEST_FRAME / max(height, width))

@@ -3,15 +3,40 @@
 from mindspore import nn
 
 from src.errors import UserError
+from src.models.compact_prediction import CompactPredictor, StatisticsPredictor
 from src.models.shapes import embedding_size
-from src.models.style_prediction import (
-    CompactPredictor,
-    InceptionPredictor,
-    StatisticsPredictor,
-    StyleTable,
-)
+from src.models.style_prediction import InceptionPredictor, StyleTable
 from src.models.style_transfer import StyleTransferNetwork
 from src.models.vgg import VGG, DistilledVGG19
+
+
+def style_table(network, styles, _):
+    """The table of Dumoulin et al. 2016, with one row that of Johnson et al. 2016."""
+    return StyleTable(len(styles), embedding_size(network))
+
+
+def inception_predictor(network, *_):
+    """The style prediction network of Ghiasi et al. 2017."""
+    return InceptionPredictor(network.embedding_dim, network.train_inception)
+
+
+def compact_predictor(network, *_):
+    """The bundled model's style prediction network."""
+    return CompactPredictor(network.embedding_dim)
+
+
+def statistics_predictor(network, _, loss_network):
+    """The network that teaches the bundled model's."""
+    return StatisticsPredictor(network.embedding_dim, loss_network)
+
+
+# by `style_source` of the network's options; each takes them, the styles' names and the loss network's name
+STYLE_SOURCES = {
+    "table": style_table,
+    "inception_v3": inception_predictor,
+    "compact": compact_predictor,
+    "statistics": statistics_predictor,
+}
 
 
 class StylizationModel(nn.Cell):
@@ -28,14 +53,7 @@ class StylizationModel(nn.Cell):
         self.network = network
         self.loss_network = loss_network
         self.styles = tuple(styles)
-        if network.has_table:
-            self.predictor = StyleTable(len(self.styles), embedding_size(network))
-        elif network.predictor == "inception_v3":
-            self.predictor = InceptionPredictor(network.embedding_dim, network.train_inception)
-        elif network.predictor == "compact":
-            self.predictor = CompactPredictor(network.embedding_dim)
-        else:
-            self.predictor = StatisticsPredictor(network.embedding_dim, loss_network)
+        self.predictor = STYLE_SOURCES[network.style_source](network, self.styles, loss_network)
         self.transfer = StyleTransferNetwork(network)
 
     def construct(self, content, style):
@@ -53,7 +71,7 @@ def create_model(network, loss_network="vgg16", styles=()) -> StylizationModel:
     Raises:
         UserError: a method without networks of its own.
     """
-    if network.method == "optimize":
+    if not network.traits.has_networks:
         raise UserError(
             "option method: optimize makes the picture itself, there is no network to train or export; use stylize.py"
         )

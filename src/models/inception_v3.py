@@ -41,8 +41,11 @@ class ConvNorm(nn.Cell):
 
 
 class AveragePool(nn.Cell):
-    """3x3 mean with stride 1 of (N, C, H, W), over the pixels inside the image only (TensorFlow's, so the ImageNet
-    weights' own, convention; torchvision's divides by 9 at the border too)."""
+    """3x3 mean with stride 1 of (N, C, H, W), over the pixels inside the image only.
+
+    This is TensorFlow's convention, under which the ImageNet weights were trained; torchvision divides by 9 at the
+    border, too.
+    """
 
     def __init__(self):
         super().__init__()
@@ -99,8 +102,8 @@ class Mixed(nn.Cell):
 class InceptionV3(nn.Cell):
     """Inception-v3 (Szegedy et al. 2015) to Mixed_6e, without classifier.
 
-    Parameter names are those of the published MindSpore checkpoint. The batch statistics are always the stored ones,
-    in training too: batches of style transfer are small, and the published evaluation reads ImageNet's.
+    Parameter names are those of the published MindSpore checkpoint. The stored batch statistics are used in training,
+    too: batches of style transfer are small, and the published evaluation uses the statistics of ImageNet.
 
     ==========  =========  =====================
     layer       channels   side, for 299 x 299

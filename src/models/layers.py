@@ -11,7 +11,7 @@ class Convolution(nn.Cell):
 
     Args:
         padding: border of (k - 1) / 2 on every side, by reflection ("reflect", H and W exceed it) or of zeros ("zero").
-        bias: whether it has one.
+        bias: whether the convolution has a bias.
     """
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding="reflect", bias=False):
@@ -45,8 +45,9 @@ class Convolution(nn.Cell):
 class ImageConvolution(Convolution):
     """A large convolution at full size to few channels, the network's last; H and W must be multiples of BLOCK.
 
-    The same sums as `Convolution`, computed on blocks of 4x4 pixels: sixteen times the channels at a quarter of the
-    size. Convolution kernels are made for many channels: 9x9 from 32 to 3 takes a third of the time this way.
+    The sums are those of `Convolution`. They are computed on blocks of 4x4 pixels, so that there are sixteen times the
+    channels at a quarter of the size. Libraries' convolutions are made for many channels: 9x9 from 32 to 3 channels
+    takes a third of the time this way.
     """
 
     BLOCK = 4
@@ -58,7 +59,7 @@ class ImageConvolution(Convolution):
         self.blocks = k = (kernel_size + size - 1) // size
         pad = 0 if padding == "reflect" else border // size
         self.convolve = ops.Conv2D(size**2 * out_channels, k, pad_mode="pad", pad=pad)
-        # where each of the kernel's numbers goes: (row, column) x (pixel of the output block, pixel of the input block,
+        # where each number of the kernel goes: (row, column) x (pixel of the output block, pixel of the input block,
         # row and column in blocks). A product with it is differentiable and has no slow path, unlike ops.pad here
         place = np.zeros((kernel_size, kernel_size, size, size, size, size, k, k), np.float32)
         for y, x, down, right in np.ndindex(kernel_size, kernel_size, size, size):
@@ -84,10 +85,11 @@ class ImageConvolution(Convolution):
 
 
 class UpsampledConvolution(Convolution):
-    """Enlargement by 2 by repetition, then a 3x3 convolution that keeps the size, without the enlarged picture.
+    """Enlargement by 2 by repetition, then a 3x3 convolution that keeps the size; the enlarged picture is never made.
 
-    The four pixels that one becomes see 2x2 pixels each: four kernels of the 3x3's sums, at the smaller size, are 4/9
-    of the arithmetic. Reflection at the enlarged border is repetition at the small one.
+    The enlargement turns each pixel into four, and the convolution at each of these sees 2x2 pixels of the input. So
+    four 2x2 kernels, whose numbers are sums of the 3x3 kernel's, give the same result at the smaller size, with 4/9 of
+    the arithmetic. Reflection at the border of the enlarged picture is repetition at the border of the input.
     """
 
     def __init__(self, in_channels, out_channels, padding="reflect", bias=False):
@@ -121,8 +123,8 @@ class UpsampledConvolution(Convolution):
 class BilinearConvolution(Convolution):
     """Linear enlargement by 2, then a 3x3 convolution that keeps the size.
 
-    The enlargement is the published port's (align_corners and half_pixel_centers false): an even row is the input's, an
-    odd one the mean of its neighbours, the last one repeated.
+    The enlargement is the published port's (align_corners and half_pixel_centers false): an even row is a row of the
+    input, an odd row the mean of its two neighbours, and the last row is repeated.
     """
 
     def __init__(self, in_channels, out_channels, padding="reflect", bias=False):
@@ -143,5 +145,5 @@ class BilinearConvolution(Convolution):
         return ops.stack((x, (x + right) * 0.5), 4).reshape((n, c, h, 2 * w))
 
     def construct(self, x):
-        # not super().construct, which in graph mode is a subclass' own again
+        # not super().construct, which in graph mode is the subclass' own construct again
         return self.convolved(self.enlarged(x))

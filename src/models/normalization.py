@@ -10,15 +10,16 @@ EPSILON = 1e-5
 class InstanceNorm(nn.Cell):
     """Normalises each image's channels over H, W, then scales and shifts them.
 
-    One cell serves every network of the family: without a style it is the contract layers' instance norm, with one it
-    is conditional instance normalization (Dumoulin et al. 2016, section 2.2; Ghiasi et al. 2017, eq. 1).
+    One cell serves every network of the family. Without a style's gamma and beta, the cell is the instance norm of the
+    contract layers. With them, the cell is conditional instance normalization (Dumoulin et al. 2016, section 2.2;
+    Ghiasi et al. 2017, eq. 1).
 
     Differs from `nn.InstanceNorm2d`, which has no CPU and no Ascend kernel: the batch's N*C channels become the
     channels of one image, so that batch normalization in training mode computes it in one kernel.
 
     Args:
         channels: C.
-        affine: keep a gamma and beta (C,) of its own, trained; before the style's when there is one.
+        affine: the cell has a trained gamma and beta (C,) of its own, which are applied before the style's.
     """
 
     def __init__(self, channels, affine):
@@ -57,18 +58,18 @@ class SharedNorm(InstanceNorm):
 
     Args:
         channels, affine: as for `InstanceNorm`.
-        collect: take the statistics of each batch and keep them; otherwise those kept are used.
+        collect: compute the statistics of each batch and keep them; otherwise use the statistics kept before.
 
     Attributes:
-        mean, variance: Parameters (C,), the statistics kept. The variance is the unbiased one.
+        mean, variance: Parameters (C,), the statistics. The variance is the unbiased one.
     """
 
     def __init__(self, channels, affine, collect):
         super().__init__(channels, affine)
         self.mean = Parameter(initializer("zeros", (channels,)), name="mean", requires_grad=False)
         self.variance = Parameter(initializer("ones", (channels,)), name="variance", requires_grad=False)
-        # momentum 1: what it calls moving statistics are the last batch's, a by-product where sums of our own take
-        # ten times as long
+        # With momentum 1 the operator's moving statistics are those of the last batch. They are a by-product of the
+        # operator; separate sums take ten times as long.
         self.normalize = ops.BatchNorm(is_training=collect, epsilon=EPSILON, momentum=1.0)
 
     def construct(self, x, gamma=None, beta=None):

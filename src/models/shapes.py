@@ -8,7 +8,7 @@ DISTILLED_BLOCKS = (2, 2, 4, 4, 1)
 DISTILLED_CHANNELS = (16, 32, 64, 128, 128)
 # convolutions of each stage of the compact predictor, whose channels are the distilled VGG-19's
 COMPACT_DEPTHS = (1, 2, 2, 3, 3)
-# hidden units of what it adds to a linear translation of its statistics
+# hidden units of the branch that the compact predictor adds to its linear part
 REFINE_UNITS = 512
 
 # (name, output channels, kernel, stride, border); a "max" row pools 3x3 with stride 2
@@ -74,7 +74,7 @@ def conditional_channels(network):
 
 def embedding_size(network):
     """Numbers in what the style transfer network takes for a style: its embedding, or all its gammas and betas."""
-    return 2 * sum(conditional_channels(network)) if network.has_table else network.embedding_dim
+    return 2 * sum(conditional_channels(network)) if network.traits.has_table else network.embedding_dim
 
 
 def layer_names(blocks):

@@ -49,7 +49,7 @@ class UpsamplingLayer(nn.Cell):
 
 
 class OutputLayer(nn.Cell):
-    """9x9 convolution to RGB; conditional instance norm, sigmoid or tanh brought to [0, 1], unless it is linear."""
+    """9x9 convolution to RGB. Unless the output is linear: conditional instance norm, and sigmoid or tanh to [0, 1]."""
 
     def __init__(self, in_channels, network):
         super().__init__()
@@ -69,8 +69,8 @@ class OutputLayer(nn.Cell):
 class StyleTransferNetwork(nn.Cell):
     """Ghiasi et al. 2017, table 1 of the appendix, and the linear heads that feed its normalisations.
 
-    The network of Dumoulin et al. 2016 and, with `output: linear`, of Johnson et al. 2016 as well; they have no heads:
-    what is a style embedding elsewhere is their gammas and betas themselves.
+    It is also the network of Dumoulin et al. 2016 and, with `output: linear`, of Johnson et al. 2016. These two have no
+    heads: their style embedding is the gammas and betas themselves.
 
     ============  ==============================  ====================  =====
     layer         operation                       output                norm
@@ -84,8 +84,8 @@ class StyleTransferNetwork(nn.Cell):
     output        9x9 convolution, sigmoid/tanh   3 x H x W             style
     ============  ==============================  ====================  =====
 
-    Channels but the 3 are multiplied by `network.width`. `heads` maps the embedding to all gammas, then all betas, in
-    the order of the layers above (1,379 of each at width 1).
+    All numbers of channels but the 3 are multiplied by `network.width`. `heads` maps the embedding to all gammas, then
+    all betas, in the order of the layers above (1,379 of each at width 1).
 
     Args:
         network: `src.sections.NetworkConfig`.
@@ -116,7 +116,7 @@ class StyleTransferNetwork(nn.Cell):
             self.bounds.append(self.bounds[-1] + size)
         total = self.bounds[-1]
         self.heads = None
-        if not network.has_table:
+        if not network.traits.has_table:
             # a new network starts as plain instance norm (gamma 1, beta 0), moved a little by the embedding
             self.heads = nn.Dense(network.embedding_dim, 2 * total, weight_init="normal", bias_init="zeros")
             self.heads.bias[:total] = 1.0
@@ -130,7 +130,7 @@ class StyleTransferNetwork(nn.Cell):
             low, high = self.bounds[i], self.bounds[i + 1]
             beta = values[:, self.total + low : self.total + high]
             if self.half_offsets and i >= 2 * RESIDUAL_BLOCKS:
-                # the published port's cast, kept because its weights were trained with it: 3e-4 in the pastiche
+                # the published port's cast, kept because its weights were trained with this cast: 3e-4 in the pastiche
                 beta = beta.astype(ms.float16).astype(ms.float32)
             pairs += ((values[:, low:high], beta),)
         return pairs

@@ -13,12 +13,12 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def check_taps(taps, names, network):
+def check_taps(taps, names, kind):
     """Raises a UserError naming the first feature layer that the network lacks."""
     known = [f"relu{name}" for name in names]
     for tap in taps:
         if tap not in known:
-            raise UserError(f"feature layer {tap!r}: {network} has {', '.join(known)}")
+            raise UserError(f"feature layer {tap!r}: {kind} has {', '.join(known)}")
 
 
 class LossNetwork(nn.Cell):
@@ -26,19 +26,19 @@ class LossNetwork(nn.Cell):
 
     Args:
         taps: names of feature layers, "relu3_3"; the outputs come in this order.
-        network: its name, vgg16, vgg19 or distilled_vgg19.
+        kind: name of this network, vgg16, vgg19 or distilled_vgg19.
         blocks: convolutions in each block.
         channels: channels of each block.
         pooling: "average" (Gatys et al. 2016) or "max" (as the network was trained), 2x2 with stride 2.
-        bias: whether the convolutions have one.
+        bias: whether the convolutions have a bias.
         reflect: pad by reflection rather than with zeros.
     """
 
-    def __init__(self, taps, network, blocks, channels, pooling, bias, reflect):
+    def __init__(self, taps, kind, blocks, channels, pooling, bias, reflect):
         super().__init__()
         names = layer_names(blocks)
-        check_taps(taps, names, network)
-        self.network = network
+        check_taps(taps, names, kind)
+        self.kind = kind
         self.taps = tuple(taps)
         depth = max(names.index(tap[4:]) for tap in taps) + 1
         layers, in_channels = [], 3
@@ -52,7 +52,7 @@ class LossNetwork(nn.Cell):
             layers.append(layer)
             in_channels = channels[block]
         self.layers = tuple(layers)
-        # where each feature layer lies among those met on the way down
+        # the place of each feature layer in the list of all that `construct` computes
         met = [layer.output for layer in layers if layer.output >= 0]
         self.order = [met.index(i) for i in range(len(self.taps))]
 
@@ -77,8 +77,8 @@ class LossNetwork(nn.Cell):
 class Pool(nn.Cell):
     """Pools 2x2 with stride 2, "average" or "max".
 
-    On a CPU the kernels for more than 32 kB a channel are slow, the maximum's gradient takes four times as long. So
-    large images of a known size are pooled in slabs of rows, which no window crosses: the same numbers.
+    On a CPU the kernels for more than 32 kB a channel are slow: the maximum's gradient takes four times as long. So
+    large images of a known size are pooled in slabs of rows. No window crosses a slab, so the numbers are the same.
     """
 
     SLAB = 8192
@@ -141,7 +141,7 @@ class VGG(LossNetwork):
 class DistilledVGG19(LossNetwork):
     """VGG-19 up to relu5_1 with a quarter of its channels, distilled for style transfer (Wang et al., CVPR 2020).
 
-    Its own 1x1 convolution prepares the input; it pads by reflection and takes the maximum when it pools. Beside the
+    A 1x1 convolution prepares the input. Convolutions pad by reflection, and pools take the maximum. Beside the
     relu layers it has aux1_1 .. aux5_1: relu1_1 .. relu5_1 lifted to the width of the full VGG-19 by a 1x1 convolution
     and ReLU.
     """

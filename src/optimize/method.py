@@ -16,18 +16,18 @@ from src.optimize.settings import SMALLEST_SIDE, check_scales, check_size, plan_
 from src.runtime import apply_precision
 from src.weights.loss_network import create_loss_network
 
-# standard deviation of the noise that a pastiche starts from, about its mean of a half
+# standard deviation of the noise from which a pastiche starts; the noise has a mean of 0.5
 NOISE = 0.25
 
 
 @dataclass(frozen=True)
 class Iteration:
-    """What an iteration tells.
+    """The report of one iteration.
 
     Attributes:
-        number: counted from 1 over all levels.
-        total: of all levels.
-        terms: float32, the loss terms before it, in the order of `Gatys.names`.
+        number: number of the iteration, from 1 over all levels.
+        total: number of all iterations of all levels.
+        terms: float32, the loss terms before the iteration's update, in the order of `Gatys.names`.
     """
 
     number: int
@@ -38,40 +38,41 @@ class Iteration:
 class Gatys:
     """Pastiches by optimisation, with the methods of a `src.stylize.stylizer.Stylizer` that an evaluation calls.
 
-    Differs from Gatys et al.: by default starts from the content rather than from noise, which reaches in 300 steps
-    what noise reaches in thousands, and with Adam rather than L-BFGS; the losses of `src.losses`, normalised when
-    `loss` says so.
+    Differs from Gatys et al.: the defaults are a start from the content, which reaches in 300 steps what a start from
+    noise reaches in thousands, and Adam in place of L-BFGS. The losses are those of `src.losses`, normalised as
+    `loss_options` says.
 
     Args:
-        loss: `src.sections.LossConfig`: loss network, taps and weights.
+        loss_options: `src.sections.LossConfig`: loss network, taps and weights.
         settings: `src.sections.OptimizeConfig`.
-        search_dir: folder of the loss network's weights when `loss.loss_network_ckpt` does not say.
+        search_dir: folder of the loss network's weights when `loss_options.loss_network_ckpt` does not say.
         blend: weights of several styles; divided by their sum.
-        precision: float32, or float16 with loss scaling, which no device with half precision has been tried with.
+        precision: float32, or float16 with loss scaling; float16 has not been run on a device with half precision.
         seed: of the noise.
 
     Raises:
-        UserError: no weights of the loss network, a feature layer that it lacks, or settings that make no optimisation.
+        UserError: no weights of the loss network, a feature layer that it lacks, or settings that contradict each
+            other.
     """
 
-    def __init__(self, loss, settings, search_dir="", blend=(1.0,), precision="float32", seed=1):
+    def __init__(self, loss_options, settings, search_dir="", blend=(1.0,), precision="float32", seed=1):
         check_scales(settings, len(blend))
         if precision != "float32" and settings.optimizer == "lbfgs":
             raise UserError(f"option precision: found {precision}, but lbfgs needs float32; use --optimizer adam")
-        self.loss, self.settings, self.seed = weighted_loss(loss, settings), settings, seed
+        self.loss_options, self.settings, self.seed = weighted_loss(loss_options, settings), settings, seed
         self.blend = np.asarray(blend, np.float64) / np.sum(blend)
         self.loss_scale = settings.loss_scale if precision == "float16" else None
-        self.taps = tuple(dict.fromkeys((*self.loss.style_taps, *self.loss.content_taps)))
-        self.loss_network = create_loss_network(self.loss, search_dir, self.taps)
+        self.taps = tuple(dict.fromkeys((*self.loss_options.style_taps, *self.loss_options.content_taps)))
+        self.loss_network = create_loss_network(self.loss_options, search_dir, self.taps)
         apply_precision(self.loss_network, precision)
-        self._targets = Targets(self.loss_network, self.taps, self.loss)
+        self._targets = Targets(self.loss_network, self.taps, self.loss_options)
         self.names = self._targets.loss.names
-        self.styles = ()  # none by name, see `src.styles`
+        self.styles = ()  # no styles by name, see `src.styles`
         self._optimizer = None
         self._pastiche = None
 
     def embed(self, style):
-        """What stands here for an embedding: the style, whose Gram matrices depend on the size of the pastiche."""
+        """Returns the style itself, because its Gram matrices depend on the size of the pastiche."""
         return (style,)
 
     def stylize(self, content, styles):
@@ -81,14 +82,14 @@ class Gatys:
         return self.image(content)
 
     def optimize(self, content, styles, initial=None, state=None):
-        """Optimises from coarse to fine, and gives an `Iteration` after each.
+        """Optimises from coarse to fine, and yields an `Iteration` after each iteration.
 
         Args:
             content: uint8 (H, W, 3), at the size of the pastiche.
             styles: uint8 images, one a weight of `blend`.
             initial: uint8 image to start from; None for the content.
-            state: what `state` gave, to go on from there. One of the pastiche and the iteration alone will do, at the
-                price of what the optimiser has learnt since the level began.
+            state: a result of `state`, from which this run goes on; None for a new start. A state with only the
+                pastiche and the iteration works, too; the optimiser then starts with an empty history.
         """
         check_size(content, self.settings)
         levels = plan_levels(self.settings, content.shape[1])
@@ -110,7 +111,7 @@ class Gatys:
             self._pastiche = self._optimizer.pastiche()
 
     def _start(self, base, initial):
-        """Where a level starts: from the level before, else from the initial picture, or from noise."""
+        """The first pastiche of a level: the result of the level before, else the initial picture, or noise."""
         if self._pastiche is not None:
             return to_network(resize_to(to_image(self._pastiche), base.shape[:2]))
         start = to_network(base if initial is None else resize_to(initial, base.shape[:2]))
@@ -130,20 +131,20 @@ class Gatys:
             style = resize_short_side(style, max(SMALLEST_SIDE, round(min(base.shape[:2]) * scale)))
             grams.append(self._targets(ms.Tensor(to_network(style)))[1])
         grams = tuple(ops.concat(layer, 0) for layer in zip(*grams, strict=True))
-        # a tuple that is not mutable is a constant of the graph: every content would be compiled anew
+        # without mutable(), a tuple is a constant of the graph, so that every content would be compiled anew
         targets = ms.mutable(features), ms.mutable(grams)
         if self._optimizer is None or self._optimizer.objective.pastiche.shape != start.shape:
-            objective = PasticheLoss(self.loss_network, self.taps, self.loss, start, self.blend)
+            objective = PasticheLoss(self.loss_network, self.taps, self.loss_options, start, self.blend)
             self._optimizer = OPTIMIZERS[self.settings.optimizer](objective, targets, self.settings, self.loss_scale)
         else:
             self._optimizer.targets = targets
             self._optimizer.restart(start)
 
     def image(self, content) -> np.ndarray:
-        """The pastiche so far, uint8, with the colours of the content when preserve_colors says so."""
+        """The present pastiche, uint8, with the content's colours where preserve_colors says so."""
         pastiche = to_image(self._optimizer.pastiche() if self._optimizer else self._pastiche)
         return preserve_colors(pastiche, resize_to(content, pastiche.shape[:2]), self.settings.preserve_colors)
 
     def state(self) -> dict:
-        """Arrays from which `optimize` goes on as if it had not stopped."""
+        """Arrays from which `optimize` goes on as a run without a stop does."""
         return {"iteration": np.array(self.iteration), **self._optimizer.state()}

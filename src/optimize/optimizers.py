@@ -1,24 +1,60 @@
-"""What moves the pixels of a pastiche: Adam in the compiled step, or L-BFGS around it; both keep them in [0, 1].
+"""Optimisers of a pastiche's pixels: Adam inside the compiled step, or L-BFGS around it. Both keep pixels in [0, 1]."""
 
-`Adam` and `LBFGS` have the same methods: `step()` makes an iteration and gives the loss terms before it, `pastiche()`
-the picture, `restart(pastiche)` begins again, `state()` and `restore(state)` carry it over to another process.
-"""
+from typing import Protocol
 
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, nn, ops
 
+from src.optimize.objective import PasticheLoss
 from src.training.train_step import SKIPPED_HERE, TrainOneStep
 
 
+class PixelOptimizer(Protocol):
+    """What optimises one pastiche. `OPTIMIZERS` has the classes by their names, each made with these arguments.
+
+    Args:
+        objective: holds the pastiche, where a new optimiser starts.
+        targets: content features and Gram matrices that the objective takes.
+        settings: `src.sections.OptimizeConfig`.
+        loss_scale: see `src.training.train_step.TrainOneStep`.
+
+    Attributes:
+        objective: as given.
+        targets: as given; others may take their place before a `restart`.
+        cell: the compiled step.
+    """
+
+    objective: PasticheLoss
+    targets: tuple
+    cell: TrainOneStep
+
+    def __init__(self, objective, targets, settings, loss_scale=None): ...
+
+    def step(self) -> np.ndarray:
+        """Makes an iteration. Returns the loss terms before it, float32, in the order of `objective.names`."""
+
+    def pastiche(self) -> np.ndarray:
+        """The picture so far, float32 (1, 3, H, W) in [0, 1]."""
+
+    def restart(self, pastiche: np.ndarray) -> None:
+        """Begins again from a picture (1, 3, H, W) in [0, 1], as a new optimiser would."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays, "pastiche" among them, with which `restore` goes on as if nothing had stopped."""
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Goes on from what `state` gave, in this process or another one."""
+
+
 def _loss_terms(cell, targets):
-    """The loss terms of a step; all NaN when its gradient is not finite, though they may be."""
+    """The loss terms of a step; all NaN when its gradient is not finite, even where the terms are."""
     terms, status = cell(*targets)
     return np.full(terms.shape, np.nan, np.float32) if status.asnumpy() == SKIPPED_HERE else terms.asnumpy()
 
 
 class BoundedAdam(nn.Cell):
-    """Adam for one picture, which has no values outside [0, 1]: the loss network has seen none."""
+    """Adam for one picture, whose values stay in [0, 1], the range that the loss network was trained on."""
 
     def __init__(self, picture, settings):
         super().__init__()
@@ -32,7 +68,7 @@ class BoundedAdam(nn.Cell):
 
 
 class GradientKeeper(nn.Cell):
-    """Moves nothing: the gradient is there to be read."""
+    """An optimiser that changes no parameter, and keeps the gradient for `LBFGS` to read."""
 
     def __init__(self, picture):
         super().__init__()
@@ -44,13 +80,9 @@ class GradientKeeper(nn.Cell):
 
 
 class Adam:
-    """Adam, moving the picture inside the compiled step.
+    """A `PixelOptimizer`: Adam, which moves the picture inside the compiled step.
 
-    Args:
-        objective: `src.optimize.objective.PasticheLoss`.
-        targets: content features and Gram matrices that the objective takes.
-        settings: `src.sections.OptimizeConfig`.
-        loss_scale: see `TrainOneStep`.
+    Args: those of `PixelOptimizer`.
     """
 
     def __init__(self, objective, targets, settings, loss_scale=None):
@@ -67,38 +99,41 @@ class Adam:
         return found
 
     def step(self):
-        """See the module."""
+        """See `PixelOptimizer`."""
         return _loss_terms(self.cell, self.targets)
 
     def pastiche(self):
-        """See the module."""
+        """See `PixelOptimizer`."""
         return self.objective.pastiche.asnumpy().copy()
 
     def restart(self, pastiche):
-        """See the module."""
+        """See `PixelOptimizer`."""
         self.restore({"pastiche": pastiche, **self._fresh})
 
     def state(self):
-        """See the module."""
+        """See `PixelOptimizer`."""
         return {"pastiche": self.pastiche(), **{n: p.asnumpy().copy() for n, p in self._parameters().items()}}
 
     def restore(self, state):
-        """See the module."""
-        # set_data after the first step would not reach what the step updates in a branch
+        """See `PixelOptimizer`."""
+        # after the first step, set_data would not reach the values that the step updates inside a branch of its graph
         ops.assign(self.objective.pastiche, ms.Tensor(state["pastiche"], ms.float32))
         for name, parameter in self._parameters().items():
             ops.assign(parameter, ms.Tensor(state[name], parameter.dtype))
 
 
 class LBFGS:
-    """Limited-memory BFGS (Nocedal 1980) with backtracking, projected to [0, 1]. Gatys et al. optimise with L-BFGS.
+    """A `PixelOptimizer`: limited-memory BFGS (Nocedal 1980) with backtracking, projected to [0, 1].
 
-    Differs from the L-BFGS of Torch that most ports use: a pixel at its bound does not move further, and a step that
-    does not lower the loss is halved, where Torch's goes on. Differs from SciPy's L-BFGS-B: it can be stopped after any
-    iteration and go on in another process, and its vectors are float32, as the gradient is. On the processor that runs
-    Python: two passes over `history` pictures an iteration, a hundredth of the gradient's time.
+    Gatys et al. optimise with L-BFGS.
 
-    Args: those of `Adam`.
+    Differs from the L-BFGS of Torch, which most ports use: a pixel at its bound does not move further, and a step that
+    does not lower the loss is halved; Torch's takes such a step. Differs from SciPy's L-BFGS-B: a run can stop after
+    any iteration and go on in another process, and the vectors are float32, as the gradient is. The vectors are
+    computed on the processor that runs Python: two passes over `history` pictures an iteration, a hundredth of the
+    gradient's time.
+
+    Args: those of `PixelOptimizer`.
     """
 
     SUFFICIENT, MOST_HALVINGS = 1e-4, 12
@@ -115,7 +150,7 @@ class LBFGS:
         return terms, self.cell.optimizer.gradient.asnumpy().reshape(-1).copy()
 
     def _direction(self, free):
-        """Minus the gradient times the inverse Hessian that the history tells, for the pixels that are free."""
+        """Minus the gradient times the history's estimate of the inverse Hessian, for the pixels that are free."""
         direction, factors = -self._gradient * free, []
         for move, change in reversed(self._history):
             factors.append((move @ direction) / (move @ change))
@@ -128,7 +163,7 @@ class LBFGS:
         return direction * free
 
     def step(self):
-        """See the module. Where no step lowers the loss, the picture stays."""
+        """See `PixelOptimizer`. Where no step lowers the loss, the picture stays."""
         if self._terms is None:
             self._terms, self._gradient = self._evaluate(self._x)
         terms = self._terms
@@ -147,7 +182,7 @@ class LBFGS:
         if not slope < 0:
             return False
         length = 1.0
-        if not self._history:  # nothing is known of the curvature
+        if not self._history:  # without a history, the curvature is unknown
             length = self.settings.learning_rate / np.sqrt(np.mean(direction**2, dtype=np.float64))
         for _ in range(self.MOST_HALVINGS):
             x = np.clip(self._x + np.float32(length) * direction, 0, 1)
@@ -163,24 +198,24 @@ class LBFGS:
         return False
 
     def pastiche(self):
-        """See the module."""
+        """See `PixelOptimizer`."""
         return self._x.reshape(self.objective.pastiche.shape)
 
     def restart(self, pastiche):
-        """See the module."""
+        """See `PixelOptimizer`."""
         self._x, self._history = np.array(pastiche, np.float32).reshape(-1), []
         self._terms = self._gradient = None
         self._stuck = False
 
     def state(self):
-        """See the module."""
+        """See `PixelOptimizer`."""
         moves, changes = zip(*self._history, strict=True) if self._history else ((), ())
         return {"pastiche": self.pastiche(), "moves": np.array(moves), "changes": np.array(changes)}
 
     def restore(self, state):
-        """See the module."""
+        """See `PixelOptimizer`."""
         self.restart(state["pastiche"])
         self._history = list(zip(state["moves"], state["changes"], strict=True))
 
 
-OPTIMIZERS = {"adam": Adam, "lbfgs": LBFGS}
+OPTIMIZERS: dict[str, type[PixelOptimizer]] = {"adam": Adam, "lbfgs": LBFGS}

@@ -1,8 +1,8 @@
-"""From files to files: optimises contents one after another, with checkpoints, losses and progress on the way.
+"""From files to files: optimises contents one after another, and writes checkpoints, losses and progress.
 
-Beside a checkpoint picture lies `<its stem>.state.npz`: the pastiche before rounding and all that the optimiser has
-learnt (Adam's moments, counters and loss scale; the history of L-BFGS), so that a resumed run gives the picture of one
-that was not stopped. Only the newest one is kept. Where it is missing, a run goes on from the picture alone.
+Beside a checkpoint picture lies `<its stem>.state.npz`. This file holds the pastiche before rounding and the state of
+the optimiser (Adam's moments, counters and loss scale; the history of L-BFGS). So a resumed run gives the same picture
+as a run without a stop. Only the newest state file is kept. Where it is missing, a run goes on from the picture alone.
 """
 
 import re
@@ -25,10 +25,10 @@ class Checkpoints:
     Args:
         pattern: path with one %s for the iteration.
         overwrite: whether pictures of another run may be replaced.
-        resume: whether they are this run's.
+        resume: whether existing pictures are those of this run.
 
     Raises:
-        UserError: a pattern that names no picture, or pictures that are there and may not be.
+        UserError: a pattern that names no picture, or existing pictures without `overwrite` and `resume`.
     """
 
     def __init__(self, pattern, overwrite, resume):
@@ -76,13 +76,13 @@ class Checkpoints:
                 self._state(other).unlink(missing_ok=True)
 
     def load(self) -> dict:
-        """What `src.optimize.method.Gatys.optimize` goes on from: the newest picture, and its state where there is one.
+        """The state for `src.optimize.method.Gatys.optimize`: the newest picture, and the state file where it exists.
 
         Raises:
             UserError: an unreadable file.
         """
         numbers = self.numbers()
-        # older pictures may be of another run, which this one was told to overwrite
+        # older pictures may be those of another run, which --overwrite replaces
         number = max([number for number in numbers if self._state(number).is_file()] or numbers)
         path = self._state(number)
         if not path.is_file():
@@ -95,11 +95,11 @@ class Checkpoints:
 
 
 class Outputs:
-    """Everything that an optimisation writes beside its pastiche. Refuses before the work what can't be written.
+    """Everything that an optimisation writes beside its pastiche. Checks before the work whether it can be written.
 
     Args:
         settings: `src.sections.OptimizeConfig`.
-        jobs: number of contents; checkpoints and losses are for one.
+        jobs: number of contents; checkpoints and losses are for a single content.
         overwrite: whether files may be replaced.
 
     Raises:
@@ -134,7 +134,7 @@ class Outputs:
         """The state to go on from, or None for a new start.
 
         Raises:
-            UserError: it is of a picture of another size, of another optimiser, or past the end.
+            UserError: the state is of a picture of another size, of another optimiser, or past the last iteration.
         """
         if not self.settings.resume:
             return None
@@ -164,10 +164,10 @@ def optimize_content(method, content, styles, initial, outputs, progress=None):
         styles: uint8 images.
         initial: uint8 image to start from, or None.
         outputs: `Outputs`.
-        progress: function of iterations done, of all of them, and of a text with the losses; or None.
+        progress: function of the iterations done, of all iterations, and of a text with the losses; or None.
 
     Raises:
-        UserError: a checkpoint that can't be gone on from, or NaN in a loss.
+        UserError: a checkpoint from which this run can't go on, or NaN in a loss.
     """
     settings = method.settings
     state = outputs.state(content)
@@ -185,7 +185,7 @@ def optimize_content(method, content, styles, initial, outputs, progress=None):
         number, last = iteration.number, iteration.number == iteration.total
         report = last or number % settings.print_iterations == 0
         save = outputs.checkpoints and (last or number % settings.checkpoint_iterations == 0)
-        # Rows are written together with each checkpoint picture: a resumed run can drop rows after its checkpoint, but
+        # Rows are written before each checkpoint picture. A resumed run can drop rows after its checkpoint, but
         # it cannot restore missing rows before it.
         if log and (report or save):
             log.write(number - len(rows) + 1, [settings.learning_rate] * len(rows), rows)

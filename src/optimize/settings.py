@@ -1,4 +1,4 @@
-"""What the options of the optimisation mean: weights of the losses, sizes of the levels, mistakes in them."""
+"""Works out the options of the optimisation, weights of the losses and sizes of the levels, and refuses mistakes."""
 
 import dataclasses
 
@@ -16,23 +16,24 @@ def check_scales(settings, styles=1):
         raise UserError(f"option style_scale: found {found}, expected one number, or one a style")
 
 
-def weighted_loss(loss, settings):
+def weighted_loss(loss_options, settings):
     """`src.sections.LossConfig` with the weights of its layers as `settings` (`OptimizeConfig`) change them.
 
-    Style layers: the k-th weight is multiplied by style_layer_weight_exp ** k, and all of them so that their sum stays.
-    Content layers: the first of two is multiplied by twice content_weight_blend, the second by the rest to 2. A layer
-    of weight 0 is left out.
+    Style layers: the k-th weight is multiplied by style_layer_weight_exp ** k; then all are scaled so that their sum
+    stays. Content layers: the first weight is multiplied by 2 * content_weight_blend, the second by
+    2 - 2 * content_weight_blend. A layer of weight 0 is left out.
 
     Raises:
-        UserError: a blend where there are not two content layers.
+        UserError: a blend with another number of content layers than two.
     """
     style = {
-        tap: weight * settings.style_layer_weight_exp**k for k, (tap, weight) in enumerate(loss.style_taps.items())
+        tap: weight * settings.style_layer_weight_exp**k
+        for k, (tap, weight) in enumerate(loss_options.style_taps.items())
     }
     total = sum(style.values())
     if total:
-        style = {tap: weight * sum(loss.style_taps.values()) / total for tap, weight in style.items()}
-    content, blend = dict(loss.content_taps), settings.content_weight_blend
+        style = {tap: weight * sum(loss_options.style_taps.values()) / total for tap, weight in style.items()}
+    content, blend = dict(loss_options.content_taps), settings.content_weight_blend
     if blend != 0.5:
         if len(content) != 2:
             raise UserError(
@@ -42,7 +43,7 @@ def weighted_loss(loss, settings):
         first, second = content
         content = {first: content[first] * 2 * blend, second: content[second] * 2 * (1 - blend)}
     content = {tap: weight for tap, weight in content.items() if weight}
-    return dataclasses.replace(loss, style_taps=style, content_taps=content)
+    return dataclasses.replace(loss_options, style_taps=style, content_taps=content)
 
 
 @dataclasses.dataclass(frozen=True)

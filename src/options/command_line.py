@@ -15,7 +15,8 @@ class CommandLine:
 
     Args:
         description: first line of --help.
-        positionals: (name, nargs, help) of arguments without a name; nargs is None for one, "?" or "*".
+        positionals: (name, nargs, help) of arguments without a name; nargs is None for one, "?" or "*". A fourth entry
+            is an option that may stand for the argument, such as "--checkpoint"; the other arguments keep their order.
         options: (section, `Option`) of each option.
         values: section -> name -> value where the command line gives none.
         topics: name of a page of --help -> sections on it, which the first page then leaves out.
@@ -23,7 +24,8 @@ class CommandLine:
     """
 
     def __init__(self, description, positionals, options, values, topics=None, own=""):
-        self._description, self._positionals, self._options = description, positionals, options
+        self._description, self._options = description, options
+        self._positionals = [(*entry, "")[:4] for entry in positionals]
         self._values, self._own = values, own
         self._later = {section for sections in (topics or {}).values() for section in sections}
         self._topics = {**{section: (section,) for section, _ in options if section != own}, **(topics or {})}
@@ -31,7 +33,8 @@ class CommandLine:
         for section, option in options:
             for name in option.names:
                 self._by_flag.setdefault(_flag(name), []).append((section, option))
-        for sharing in self._by_flag.values():  # an option with choices takes what is among them, the other the rest
+        # of two options with one name, the one with choices takes its choices, the other all else
+        for sharing in self._by_flag.values():
             sharing.sort(key=lambda pair: not pair[1].limits.choices)
 
     def read(self, argv):
@@ -45,10 +48,11 @@ class CommandLine:
             UserError: an unknown option, or a value too few.
             SystemExit: --help was given; the page is printed.
         """
-        parser = self._parser(self._options)
-        names = [name for name, _, _ in self._positionals]
+        named = {name for name, _, _, flag in self._positionals if flag and _is_given(flag, argv)}
+        parser = self._parser(self._options, named=named)
+        names = [name for name, *_ in self._positionals]
         namespace = argparse.Namespace(given={})
-        if names:  # on either side of options
+        if set(names) - named:  # on either side of options
             arguments = vars(parser.parse_intermixed_args(self._keep_positionals(argv), namespace))
         else:
             arguments = vars(parser.parse_args(argv, namespace))
@@ -75,16 +79,22 @@ class CommandLine:
         more = f"More options: --help TOPIC, with one of {', '.join(self._topics)}; every option: --help {EVERYTHING}"
         return self._parser(shown, more if len(shown) < len(self._options) else "").format_help()
 
-    def _parser(self, shown, more=""):
-        """An argparse parser that takes all options, and whose help shows some."""
+    def _parser(self, shown, more="", named=()):
+        """An argparse parser that takes all options, and whose help shows some.
+
+        named: names of the positionals that the command line gives by an option.
+        """
         shown_as = {None: "{}", "?": "[{}]", "*": "[{} ...]"}
-        places = [shown_as[nargs].format(name) for name, nargs, _ in self._positionals]
+        places = [shown_as[nargs].format(name) for name, nargs, *_ in self._positionals]
         usage = " ".join(("%(prog)s", *places, "[--option value ...]"))
         parser = _Parser(
             usage=usage, description=self._description, epilog=more or None, allow_abbrev=False, add_help=False
         )
-        for name, nargs, text in self._positionals:
-            parser.add_argument(name, nargs=nargs, help=text)
+        for name, nargs, text, flag in self._positionals:
+            if name in named:
+                parser.add_argument(flag, dest=name)
+            else:
+                parser.add_argument(name, nargs=nargs, help=text + f" (also {flag})" * bool(flag))
         help_text = f"the options that most people need; of a TOPIC, or {EVERYTHING}"
         parser.add_argument("-h", "--help", action=_Help, pages=self.page, help=help_text)
         parser.add_argument("--config_path", default="", help="recipe (YAML) laid over default_config.yaml")
@@ -100,7 +110,7 @@ class CommandLine:
             group = groups[section] if visible else parser
             if alone:
                 group.add_argument(*alone, **_settings(option, [(section, option)], text))
-            elif visible:  # every name of it is another option's, too: of them, the first shown says what it is
+            elif visible:  # all names of this option are shared with others; the first one that is shown has the help
                 for flag in flags:
                     described.setdefault(flag, (group, text))
         for flag, sharing in self._by_flag.items():
@@ -125,6 +135,11 @@ class CommandLine:
             f"{text}=true" if text in switches and not switches[text].accepts(after) else text
             for text, after in following
         ]
+
+
+def _is_given(flag, argv):
+    """Whether a command line has an option, as "--name value" or as "--name=value"."""
+    return any(text == flag or text.startswith(f"{flag}=") for text in argv)
 
 
 def _expand_home(text):
@@ -155,7 +170,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Store(argparse.Action):
-    """Notes a value under its option: of those that share the flag, the first that takes the value."""
+    """Stores a value under its option. Of several options with this flag, it is the first that accepts the value."""
 
     def __init__(self, option_strings, dest, candidates, **settings):
         super().__init__(option_strings, argparse.SUPPRESS, default=argparse.SUPPRESS, **settings)

@@ -29,9 +29,9 @@ class Limits:
 
     Attributes:
         help: one line.
-        choices: the values that are allowed; empty when the type and the numbers below are all that is asked.
-        least, most: bounds that are allowed themselves; of a list or a dict they hold for each number in it.
-        above, below: bounds that are not.
+        choices: the values that are allowed; empty where the type and the bounds below say what is allowed.
+        least, most: bounds that are allowed themselves; in a list or a dict they hold for each number.
+        above, below: bounds that are not allowed themselves.
         multiple: the number is a multiple of this.
         zero: what 0 means, where 0 is allowed beside the numbers within the bounds ("or 0 ...").
         aliases: other names, for command lines and recipes; with "-" before it a short one, for command lines.
@@ -81,7 +81,7 @@ class Limits:
 
 
 def option(value, text, **limits):
-    """A field of an `Options`: its value where nobody gives one, its help, and `Limits`."""
+    """A field of an `Options`, with its default value, its help, and the arguments of `Limits`."""
     metadata = {"limits": Limits(text, **limits)}
     if isinstance(value, list | dict):
         return dataclasses.field(default_factory=lambda: copy.copy(value), metadata=metadata)
@@ -90,7 +90,7 @@ def option(value, text, **limits):
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """An option as the programs see it: `name`, `kind` (its type), `value` (where nobody gives one) and `limits`."""
+    """An option as the programs see it: `name`, `kind` (its type), `value` (the default) and `limits`."""
 
     name: str
     kind: typing.Any
@@ -212,7 +212,7 @@ def _convert(value, kind, where):
 
 
 def _convert_either(value, kinds, where):
-    """Of `bool | str` and `list | dict`, the kind that the value, or the command line's text, looks like."""
+    """Converts a value of `bool | str` or `list | dict` to the type that the value, or its text, looks like."""
     if bool in kinds:
         switch = isinstance(value, bool) or str(value).lower() in SWITCH
         return _convert(value, bool if switch else next(kind for kind in kinds if kind is not bool), where)

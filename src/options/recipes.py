@@ -18,7 +18,7 @@ def overlay(values, sections, path, above=()):
         values: section -> option -> value, changed in place.
         sections: the `Options` class of each section.
         path: the file. Its `base`, if any, is a path from its folder.
-        above: the files whose base this one is.
+        above: the recipes that led here by their `base`.
 
     Raises:
         UserError: no such file, no YAML, an unknown section or option, recipes that start from each other.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from src.methods import METHODS, Method
 from src.options.option import Options, PathText, option
 
 
@@ -11,7 +12,7 @@ class NetworkConfig(Options):
         "arbitrary",
         "any style by one network (arbitrary, Ghiasi 2017), a table of n_styles (Dumoulin 2016), a network for a "
         "single_style (Johnson 2016); stylize.py and eval.py also optimize each picture itself (Gatys 2015)",
-        choices=("arbitrary", "n_styles", "single_style", "optimize"),
+        choices=tuple(METHODS),
         common=True,
     )
     predictor: str = option(
@@ -60,14 +61,14 @@ class NetworkConfig(Options):
     )
 
     @property
-    def has_table(self) -> bool:
-        """Whether its styles are rows of a table rather than what a style prediction network reads."""
-        return self.method in ("n_styles", "single_style")
+    def traits(self) -> Method:
+        """The method's row in `src.methods`."""
+        return METHODS[self.method]
 
     @property
-    def reads_statistics(self) -> bool:
-        """Whether its style prediction network reads a loss network's statistics."""
-        return not self.has_table and self.predictor == "statistics"
+    def style_source(self) -> str:
+        """What gives the style transfer network its numbers for a style: "table", or a predictor's name."""
+        return "table" if self.traits.has_table else self.predictor
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,9 @@ class LossConfig(Options):
     )
     grid_weight: float = option(
         0.0, "weight of the grid loss, against a lattice of dots four or two pixels apart; 0 for none", least=0
+    )
+    color_weight: float = option(
+        0.0, "weight of the color loss: means and covariances of the colors against the style's; 0 for none", least=0
     )
     normalize_losses: bool | str = option(
         False,
@@ -231,6 +235,11 @@ class TrainConfig(Options):
     save_every: int = option(1000, "steps between checkpoints", least=1)
     keep_checkpoints: int = option(3, "how many checkpoints stay", least=1)
     resume: bool = option(True, "go on from the newest checkpoint in output_dir", common=True)
+    dataset_sink_mode: bool = option(
+        False,
+        "batches wait in a queue on the device, where each step fetches its own (Ascend and GPU; a damaged file ends "
+        "the run)",
+    )
     format: str = option(
         "native",
         "names in the checkpoint; modelzoo writes what the published MindSpore scripts read",

@@ -38,7 +38,7 @@ class State:
 
     @property
     def most_pixels(self) -> float:
-        """Of a picture."""
+        """The most pixels that a picture may have."""
         return self.settings.max_megapixels * 1e6
 
     def read_sample(self, name):
@@ -71,7 +71,7 @@ def create_application(stylizer, settings, name, token="") -> Gate:
             state.videos.close()
         queue.close()
 
-    # FastAPI's own pages of documentation load scripts from elsewhere
+    # FastAPI's own pages of documentation load scripts from other servers
     app = FastAPI(title=TITLE, version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
     app.include_router(routes.build_router(state))
     if state.videos:

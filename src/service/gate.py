@@ -1,4 +1,4 @@
-"""What every request passes on its way in and out: name and token, bytes and seconds, headers, the log, the figures.
+"""The checks that every request passes: name and token, bytes and seconds, headers, the log, the figures.
 
 An ASGI application around another one. Bytes and seconds are counted as they arrive, before anything is parsed: the
 parser of forms would read a body to its end.
@@ -23,7 +23,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # asked for without a token: the page itself, which asks its user for one, and what a balancer needs
 OPEN = ("/", "/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 OPEN_FOLDER = "/page/"
-# takes larger bodies than the others
+# the address that takes larger bodies than the others
 VIDEOS = "/api/videos"
 REQUEST_ID = re.compile(r"[\w.\-]{1,64}", re.ASCII)
 # seconds in which a client that was refused may still send; a connection that is closed under its hands loses the reply
@@ -45,7 +45,7 @@ HEADERS = {
 
 
 def error_response(refusal, request_id) -> JSONResponse:
-    """The JSON that says why a request was not served; the key `error` is the open inference protocol's."""
+    """The JSON of a refusal. The key `error` is that of the open inference protocol."""
     body = {"error": refusal.message, "request_id": request_id}
     return JSONResponse(body, refusal.status, headers=refusal.headers)
 
@@ -108,15 +108,15 @@ class Gate:
             raise Refusal(415, "the body is compressed (Content-Encoding); send it uncompressed")
 
     def most_bytes(self, path) -> int:
-        """Of a request to an address."""
+        """The most bytes that a request to an address may have."""
         return int(1e6 * (self._settings.max_video_megabytes if path == VIDEOS else self._settings.max_megabytes))
 
     def too_large(self, path) -> Refusal:
-        """What is said of a request with more."""
+        """The Refusal of a request with more bytes."""
         return Refusal(413, f"the request has more than {self.most_bytes(path) / 1e6:g} million bytes; send less")
 
     def receive_seconds(self, path) -> float:
-        """In which a request must have arrived; a video has as much more time as it may have more bytes."""
+        """Seconds within which a request must have arrived. A video has more time in proportion to its most bytes."""
         return self._settings.receive_seconds * max(1, self.most_bytes(path) / self.most_bytes(""))
 
     def begin_arrival(self):
@@ -127,7 +127,7 @@ class Gate:
         self._arriving += 1
 
     def end_arrival(self):
-        """The body is there, or given up."""
+        """Counts a body as arrived, or given up."""
         self._arriving -= 1
 
     def _note(self, passage, scope):

@@ -30,7 +30,7 @@ SHARED = ("onnxruntime",)
 
 
 class OneAtATime:
-    """Networks that one thread at a time runs, for engines that allow no more: pictures and videos have threads each.
+    """Networks that only one thread at a time runs, for engines that allow no more. Pictures and videos share them.
 
     Args:
         networks: `src.engines.engine.Networks`.
@@ -112,7 +112,7 @@ class Model:
         """The embedding of a style that is `known`.
 
         Raises:
-            Refusal: it no longer is.
+            Refusal: the embedding is no longer kept.
         """
         found = self._look_up(style)
         if found is not None:

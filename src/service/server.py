@@ -1,4 +1,4 @@
-"""uvicorn around the application: a stop that finishes what runs, and an end for connections that say nothing."""
+"""uvicorn around the application: a stop that finishes running requests, and an end for silent connections."""
 
 import contextlib
 import logging
@@ -88,7 +88,7 @@ def impatient(seconds):
 
 
 def serve(application, settings):
-    """Serves until a signal comes, and until what runs then is done.
+    """Serves until a signal comes, then finishes the requests that are running.
 
     Args:
         application: from `src.service.application.create_application`.

@@ -90,7 +90,7 @@ def wanted_outputs(request, known) -> dict:
     """The outputs that a request asks for, {name: whether as binary}; the first of `known` where it names none.
 
     Raises:
-        Refusal: one that there is not.
+        Refusal: an output that the model does not have.
     """
     otherwise = bool(_parameters(request).get("binary_data_output", False))
     entries = request.get("outputs") or [{"name": known[0]}]

@@ -1,4 +1,4 @@
-"""Videos as jobs: sent, asked after, cancelled, fetched. One is stylised at a time, beside the pictures."""
+"""Videos as jobs, which clients send, ask after, cancel and fetch. One is stylised at a time, beside the pictures."""
 
 import asyncio
 import importlib.util
@@ -27,7 +27,7 @@ from src.video.pipeline import stylize_video
 # jobs that may wait or run; those that have ended are kept for some time
 MOST_JOBS = 4
 KEPT_SECONDS = 3600
-# frames a second that no video has in the mean
+# mean frames a second that no video exceeds
 MOST_RATE = 120
 # Beginnings of the containers that are read: MP4 and MOV, WebM and MKV, AVI, GIF. FFmpeg knows playlists as well, which
 # name other files and addresses.
@@ -41,7 +41,7 @@ def can_do_videos() -> bool:
 
 
 class Cancelled(Exception):
-    """The job's client wants no result any more."""
+    """The client has cancelled the job."""
 
 
 @dataclass
@@ -49,8 +49,8 @@ class Job:
     """A video in work.
 
     Attributes:
-        id: by which its client finds it; nobody else can guess it.
-        folder: its own, with the source and the result.
+        id: text by which the client asks for the job; nobody else can guess it.
+        folder: folder of this job, with the source and the result.
         status: queued, working, done, failed or cancelled.
         done, total: frames; total is 0 while it is not known.
         text: pace and time left, or what went wrong.
@@ -76,12 +76,12 @@ class Job:
         return self.folder / "result.mp4"
 
     def describe(self) -> dict:
-        """What its client is told."""
+        """The JSON of the job for its client."""
         return {"id": self.id, "status": self.status, "done": self.done, "total": self.total, "text": self.text}
 
 
 class VideoJobs:
-    """The jobs, in a folder that goes with the service.
+    """The jobs, in a folder that is removed when the service ends.
 
     Args:
         model: `src.service.model.Model`.
@@ -106,10 +106,10 @@ class VideoJobs:
         return Job(folder)
 
     def start(self, job, styles, options, temporal):
-        """Puts a job whose source is there into the line.
+        """Puts a job whose source has arrived into the queue.
 
         Raises:
-            Refusal: the line is full, or the source is no video that the service takes.
+            Refusal: the queue is full, or the source is no video that the service takes.
         """
         self.refuse_when_full()
         self._jobs[job.id] = job
@@ -206,7 +206,7 @@ class VideoJobs:
                 self.remove(job)
 
     def close(self):
-        """Cancels what is there: a video may take longer than anybody waits for a stop. Removes all files."""
+        """Cancels all jobs, because a video may take longer than a stop may, and removes all files."""
         for job in self._jobs.values():
             job.stopped.set()
         self._executor.shutdown(wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""The bounded queue before the networks: so many pictures at a time, so many that wait, the rest come again later."""
+"""The bounded queue before the networks: some pictures at a time, some that wait; more are refused until later."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from src.service.refusal import Refusal
 
-# seconds that a picture is taken to need before any was measured
+# seconds that a picture is assumed to need before the first one is measured
 FIRST_GUESS = 1.0
 
 
@@ -27,16 +27,16 @@ class Ticket:
         self._given_up = True
 
     def check(self, *_):
-        """Ends work that is late, or that nobody waits for; takes what progress functions are given.
+        """Ends work that is late, or whose client is gone. Takes and ignores the arguments of a progress function.
 
         Raises:
-            Refusal: it is so.
+            Refusal: the work is to end.
         """
         if self._given_up or time.monotonic() > self._until:
             raise late()
 
     def run(self, function):
-        """The function's result; it is given this ticket."""
+        """The result of `function(self)`."""
         self.started, began = True, time.monotonic()
         self.waited = began - self._entered
         self.check()
@@ -47,7 +47,7 @@ class Ticket:
 
 
 def late() -> Refusal:
-    """What is said of work that takes too long."""
+    """The Refusal of work that takes too long."""
     return Refusal(503, "the picture took longer than the service allows; ask for a smaller one, or later", 5)
 
 
@@ -57,7 +57,7 @@ class WorkQueue:
     Its methods are for the thread of the event loop. A function that has begun is never lost: `close` waits for it.
 
     Args:
-        metrics: `src.service.metrics.Metrics`, whose stylize_seconds say how long a line takes.
+        metrics: `src.service.metrics.Metrics`, whose stylize_seconds tell how long a client will have to wait.
     """
 
     def __init__(self, workers, waiting, seconds, metrics):
@@ -124,7 +124,7 @@ class WorkQueue:
     def _leave(self, ticket, future):
         self._tickets.discard(ticket)
         if not future.cancelled():
-            future.exception()  # asked for here too: of a result that nobody waits for, asyncio complains otherwise
+            future.exception()  # read here, because asyncio logs an error whose result nobody has read
 
     def close(self):
         """Refuses new functions and waits for those that are there."""

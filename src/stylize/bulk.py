@@ -1,18 +1,16 @@
-"""Very many pictures, by several workers: what one of them does with a batch, and what is noted of failures.
+"""Very many pictures, by several workers: the work of one worker on a batch, and the table of failures.
 
-Nothing here knows how the workers are started; scripts/bulk.py does that with Ray Data.
+This module does not start workers; scripts/bulk.py does that with Ray Data.
 """
 
 import csv
 import dataclasses
 from pathlib import Path
 
-from src.engines.choice import bundled_styles
 from src.files import TEMPORARY_PREFIX, atomic_write
-from src.stylize.chosen import check_choice, choose_images, choose_names, embed_rows, names_styles
+from src.stylize.chosen import check_choice, choose_images, choose_names, embed_rows, names_styles, open_chosen
 from src.stylize.jobs import Job, run_jobs
 from src.stylize.painting import Look, Painter
-from src.stylize.stylizer import Stylizer
 
 FAILURES = "failures.csv"
 
@@ -23,7 +21,7 @@ def to_row(job) -> dict:
 
 
 def prepare_choice(style, settings):
-    """The `Choice` of style images, read here so that workers need not find the files; None for names of a table.
+    """The `Choice` of style images; None for names of a table. The images are read here, so workers need no files.
 
     Args:
         style: the style image, or None.
@@ -44,24 +42,27 @@ class Worker:
 
     Args:
         settings: `src.sections.StylizeConfig`.
-        runtime: `src.sections.RuntimeConfig`.
+        runtime_options: `src.sections.RuntimeConfig`.
         choice: from `prepare_choice`.
     """
 
-    def __init__(self, settings, runtime, choice):
-        checkpoint = settings.checkpoint or (bundled_styles(settings.engine) if choice is None else "")
-        stylizer = Stylizer.open(
-            checkpoint, settings.engine, inception_ckpt=settings.inception_ckpt, runtime=runtime, tile=settings.tile
-        )
+    def __init__(self, settings, runtime_options, choice):
+        stylizer, _ = open_chosen(settings, runtime_options, choice is None)
         if choice is None:
             choice = choose_names(stylizer.styles, None, settings)
         look = Look(settings.strength, settings.strength_by, size=settings.size)
         self._make = Painter(stylizer, embed_rows(stylizer, choice, settings), look)
 
     def __call__(self, batch) -> dict:
-        """Stylises the rows of `to_row`, as {name: list}; the same with an `error` each, empty where all went well.
+        """Stylises a batch.
 
-        A picture that is there is left alone: a batch that a killed worker had begun comes a second time.
+        A picture that exists is left alone, because a batch that a killed worker had begun comes a second time.
+
+        Args:
+            batch: rows of `to_row` as {name: list}.
+
+        Returns:
+            the batch with `error`, a text for each row, empty where all went well.
         """
         contents, outputs = (list(map(str, batch[name])) for name in ("content", "output"))
         jobs = [Job(Path(content), Path(output)) for content, output in zip(contents, outputs, strict=True)]
@@ -71,7 +72,7 @@ class Worker:
 
 
 def remove_outputs(jobs):
-    """Removes the pictures of jobs, for --overwrite: a worker takes one that is there for its own."""
+    """Removes the pictures of jobs, for --overwrite, because a worker leaves existing pictures alone."""
     for job in jobs:
         Path(job.output).unlink(missing_ok=True)
 
@@ -83,7 +84,7 @@ def remove_leftovers(folder):
 
 
 def write_failures(folder, failures) -> Path | None:
-    """Writes the table of failures, {content: error}; without any, one of an earlier run is removed."""
+    """Writes the table of failures, {content: error}; without failures, removes the table of an earlier run."""
     path = Path(folder) / FAILURES
     if not failures:
         path.unlink(missing_ok=True)

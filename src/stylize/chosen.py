@@ -1,13 +1,15 @@
-"""Which styles the options pick, and their embeddings: images or names, one, a blend, a strip, a square, a sheet."""
+"""Which model and which styles the options pick: images or names, one, a blend, a strip, a square, a sheet."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from src.engines.choice import bundled_styles
 from src.errors import UserError
 from src.images.files import list_images, read_image
 from src.styles import blend_weights, style_name
+from src.stylize.stylizer import Stylizer
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,37 @@ class Choice:
         styles: what `Stylizer.embed` takes: images or names.
         weights: one a style.
         names: one a style.
-        files: of the style images; empty where they are names.
+        files: files of the style images; empty where the styles are names.
     """
 
     styles: list
     weights: list
     names: list
     files: list
+
+
+def open_chosen(settings, runtime_options, named=False, work=None) -> tuple[Stylizer, str]:
+    """The `Stylizer` that the options pick, and its checkpoint; empty for the bundled model that embeds images.
+
+    Args:
+        settings: `src.sections.StylizeConfig`.
+        runtime_options: `src.sections.RuntimeConfig`.
+        named: whether the styles are picked by name, which without a checkpoint takes the bundled model with a table.
+        work: see `src.engines.choice.choose_engine`.
+
+    Raises:
+        UserError: see `Stylizer.open`.
+    """
+    checkpoint = settings.checkpoint or (bundled_styles(settings.engine) if named else "")
+    stylizer = Stylizer.open(
+        checkpoint,
+        settings.engine,
+        inception_ckpt=settings.inception_ckpt,
+        runtime=runtime_options,
+        tile=settings.tile,
+        work=work,
+    )
+    return stylizer, checkpoint
 
 
 def choose_images(style, settings) -> Choice:
@@ -57,7 +83,7 @@ def choose_names(table, style, settings) -> Choice:
 
 
 def check_choice(choice, settings):
-    """Raises a UserError for what can't be made of so many styles: a strip, a square, regions."""
+    """Raises a UserError for a strip, a square or regions that need another number of styles."""
     regions = len(settings.mask) > 1
     for name, value in (("mask", regions), ("sheet", settings.sheet), ("blend_steps", settings.blend_steps)):
         if value and settings.style_weights:
@@ -80,7 +106,7 @@ def style_files(style, styles, weights) -> tuple[list, list[float]]:
     """The style image files and a weight for each, from a single style or several.
 
     Raises:
-        UserError: none or both of them, no such file, or weights that make no blend.
+        UserError: neither a single style nor several, or both; no such file; weights that make no blend.
     """
     if bool(style) == bool(styles):
         found = "both a style image and --styles" if style else "no style image after the photograph"
@@ -108,7 +134,8 @@ def names_styles(style, settings) -> bool:
     """
     if settings.style or isinstance(settings.style_weights, dict):
         return True
-    if not settings.checkpoint:  # of the bundled models, one has a table; a file's name has an ending
+    # one of the bundled models has a table, whose names have no ending; a file's name has one
+    if not settings.checkpoint:
         return bool(settings.styles) and not any(Path(name).suffix or Path(name).exists() for name in settings.styles)
     files = settings.styles and all(Path(path).exists() for path in settings.styles)
     return not style and not files
@@ -123,7 +150,8 @@ def named_styles(styles, style, settings) -> tuple[list, list[float]]:
         settings: `src.sections.StylizeConfig`.
 
     Raises:
-        UserError: none of them where there are several, or picked in two ways; weights with another sum than 1.
+        UserError: no style is picked where the model has several, or styles are picked in two ways; weights with
+            another sum than 1.
     """
     known = ", ".join(styles)
     if style:
@@ -150,9 +178,10 @@ def blend_rows(stylizer, corners, weights, steps=0) -> list[list]:
     Args:
         stylizer: `src.stylize.stylizer.Stylizer`.
         corners: embeddings of the styles.
-        weights: of the one blend.
-        steps: 0 for that one; else from the first style to the second in so many, or from the first two above to the
-            other two below (Dumoulin et al. 2016, figure 7).
+        weights: weights of a single blend, for 0 steps.
+        steps: 0 for a single blend. Otherwise the number of pictures in a strip from the first style to the second, or
+            in a side of a square with the first two styles above and the other two below (Dumoulin et al. 2016,
+            figure 7).
     """
     if not steps:
         return [[stylizer.blend(corners, weights)]]

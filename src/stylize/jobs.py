@@ -1,4 +1,4 @@
-"""From files to files: which picture is written where, what is done already, and one after the other."""
+"""From files to files: plans which picture is written where, leaves out what exists, and makes one after the other."""
 
 import dataclasses
 import glob
@@ -25,7 +25,7 @@ from src.shards import take_shard
 
 SAMPLED = 9
 STANDARD = "-"  # stdin as content, stdout as output
-# how stdout's picture is coded: without loss, with alpha
+# the format of a picture on stdout: without loss, with alpha
 STDOUT_SUFFIX = ".png"
 
 
@@ -34,9 +34,9 @@ class Job:
     """One content and the picture to write for it.
 
     Attributes:
-        content: its file; `STANDARD` for stdin.
+        content: the content's file; `STANDARD` for stdin.
         output: the file to write; `STANDARD` for stdout.
-        picture: the content, where it is read already.
+        picture: the content, where it has been read already.
     """
 
     content: Path | str
@@ -47,7 +47,7 @@ class Job:
         """The content.
 
         Raises:
-            UserError: it can't be read.
+            UserError: the content can't be read.
         """
         if self.picture:
             return self.picture
@@ -66,11 +66,11 @@ class Job:
 
 
 def plan_jobs(contents, output, overwrite, inputs=None, shard="") -> tuple[list[Job], list[Job]]:
-    """What to write for contents. Refuses what can't be written, before any work.
+    """The pictures to write for contents. Refuses outputs that can't be written, before any work.
 
-    Pictures of a folder, or of a glob such as "trips/*/a*.jpg", keep their names and subfolders under `output`, files
-    their names. Those of formats that are only read become .png. What lies in an output folder inside the contents' is
-    no content.
+    Pictures of a folder, or of a glob such as "trips/*/a*.jpg", keep their names and subfolders under `output`; single
+    files keep their names. A format that can be read but not written becomes .png. Where the output folder lies inside
+    the contents' folder, its pictures are no contents.
 
     Args:
         contents: files, folders, globs, or `STANDARD` alone.
@@ -80,7 +80,7 @@ def plan_jobs(contents, output, overwrite, inputs=None, shard="") -> tuple[list[
         shard: which part of the contents, see `src.shards.take_shard`.
 
     Returns:
-        the jobs to do, and those whose pictures are there already: a single file's picture is an error then.
+        the jobs to do, and the jobs whose pictures exist already. An existing picture of a single file is an error.
 
     Raises:
         UserError: nothing to read, or an output that exists, can't be written, or is an input.
@@ -154,7 +154,7 @@ def _find(content, folder):
 
 
 def _output_names(names):
-    """Names of the pictures for contents by theirs, relative paths: .png where a format can't be written.
+    """Names of the pictures for the contents' relative paths; with .png where the format can't be written.
 
     Raises:
         UserError: two contents whose pictures would have one name.
@@ -174,7 +174,7 @@ def _output_names(names):
 
 
 def measure_work(jobs, size=0) -> Work:
-    """How many pictures the jobs are, and of how many pixels the middle one of the first few contents is, or will be.
+    """The `Work` of jobs: the number of pictures, and the pixels of the median of the first few contents.
 
     Args:
         jobs: from `plan_jobs`.
@@ -197,15 +197,15 @@ def run_jobs(jobs, make, recipe=None, metadata=True):
     Args:
         jobs: from `plan_jobs`.
         make: function of a job and its `Picture` that gives the `Picture` to write.
-        recipe: function of a job that gives what the picture says of its making.
+        recipe: function of a job that gives the recipe to write into its picture.
         metadata: whether EXIF and recipe are written.
 
     Yields:
-        (job, None) when it is written; (job, the `UserError`) when its content can't be read or its format can't hold
-        it.
+        (job, None) when the picture is written; (job, the `UserError`) when the content can't be read, or the format
+        can't hold the picture.
 
     Raises:
-        OSError: the disk refuses a picture: it would refuse the others, too.
+        OSError: the disk refuses a picture, and would refuse the others, too.
     """
     for job in jobs:
         try:

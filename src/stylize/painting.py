@@ -10,15 +10,15 @@ from src.images.colors import preserve_colors
 from src.images.files import Picture, read_picture, resize_to, short_side_shape
 from src.images.sheets import labelled_sheet, sheet
 
-# what PIL reads of a file at most; a finer style than that is worked on at no machine
+# the most pixels that PIL reads from a file; for a small style_scale, no content is enlarged beyond this
 MOST_PIXELS = 179_000_000
-# Styles are embedded at a half to twice their usual size: beyond, the bundled model paints something else (seen by eye)
+# Styles are embedded at a half to twice their usual size. Beyond, the bundled model paints other patterns (seen by eye)
 MOST_EMBEDDED = 2.0
 
 
 @dataclass(frozen=True)
 class Look:
-    """What becomes of a pastiche; see `src.options.stylize` for the values.
+    """How a pastiche becomes the output picture; see `src.options.stylize` for the values.
 
     Attributes:
         strength, strength_by, preserve_colors, size: the options.
@@ -47,10 +47,10 @@ def read_masks(paths, styles) -> list[np.ndarray]:
 
     Args:
         paths: none, one, or one a style.
-        styles: how many there are.
+        styles: the number of styles.
 
     Raises:
-        UserError: another number of them, or a file that can't be read.
+        UserError: another number of masks, or a file that can't be read.
     """
     if len(paths) not in (0, 1, styles):
         raise UserError(f"option mask: found {len(paths)} masks for {styles} styles, expected one, or one a style")
@@ -59,18 +59,19 @@ def read_masks(paths, styles) -> list[np.ndarray]:
 
 def _mask(picture):
     alpha = np.ones(picture.pixels.shape[:2]) if picture.alpha is None else picture.alpha / 255
-    # what is transparent was laid over white, of which the mask gets nothing
+    # transparent pixels were laid over white, but count as black here
     grey = np.asarray(Image.fromarray(picture.pixels).convert("L")) / 255
     return (grey - (1 - alpha)).clip(0, 1).astype(np.float32)
 
 
 def mix(content, parts, weights) -> np.ndarray:
-    """Pictures mixed pixel by pixel: `content` where the weights leave room, in proportion where they are too many.
+    """Pictures mixed pixel by pixel. `content` gets 1 less the sum of the weights; a sum above 1 is scaled to 1.
 
     Args:
         content: uint8 (H, W, 3).
         parts: iterable of uint8 (H, W, 3); one is in memory at a time.
-        weights: for each a number or float32 (H, W); of one alone, above 1 exaggerates its difference from `content`.
+        weights: for each part a number or float32 (H, W). For a single part, a weight above 1 exaggerates the part's
+            difference from `content`.
 
     Returns:
         uint8 (H, W, 3).
@@ -84,7 +85,7 @@ def mix(content, parts, weights) -> np.ndarray:
 
 
 def finish(content, pastiches, look) -> np.ndarray:
-    """Pastiches of a content as one picture: its colours, then the strength in pixels, then the masks.
+    """Pastiches of a content as one picture: applies preserve_colors, then the strength in pixels, then the masks.
 
     Args:
         content: uint8 (H, W, 3).
@@ -96,7 +97,7 @@ def finish(content, pastiches, look) -> np.ndarray:
     if not look.masks:
         colored = list(colored)
         return mix(content, colored, [strength]) if strength != 1 else colored[0]
-    # of one mask the strength goes into the weight, so that above 1 it exaggerates; of regions, into the picture
+    # with one mask, the strength goes into the weight, so that above 1 it exaggerates; with regions, into each picture
     if len(look.masks) == 1:
         return mix(content, colored, [strength * _fit(look.masks[0], content)])
     parts = (part if strength == 1 else mix(content, [part], [strength]) for part in colored)
@@ -119,7 +120,7 @@ class Painter:
         progress: see `Stylizer.stylize`.
 
     Raises:
-        UserError: a strength by embeddings, which a table of styles does not have for a content.
+        UserError: strength_by is "embedding" with a table of styles, which has no embedding of a content.
     """
 
     def __init__(self, stylizer, rows, look, progress=None):
@@ -156,10 +157,10 @@ class Painter:
 
 
 def split_scale(stylizer, scale) -> tuple[float, float]:
-    """A size of strokes as two factors: of the size at which styles are embedded, and of 1/size of the content.
+    """Splits a scale of the strokes into two factors: the style is embedded larger, the content is painted smaller.
 
-    A style that is embedded larger has larger strokes, and the content stays sharp; it is worth a factor of two.
-    Beyond, and where nothing is embedded, the content is painted smaller.
+    A style that is embedded larger has larger strokes, and the content stays sharp. This works for a factor of up to
+    two. For the rest, and for models that embed no images, the content is painted smaller.
     """
     if stylizer.styles or stylizer.networks.style_size:
         return 1.0, scale
@@ -172,10 +173,10 @@ def _beside(picture):
 
 
 def paint_scaled(stylizer, content, embedding, scale, progress=None) -> np.ndarray:
-    """The pastiche of a content whose strokes are `scale` times as large: it is painted at 1/scale and brought back.
+    """The pastiche with strokes `scale` times as large: the content is painted at 1/scale and enlarged again.
 
     Raises:
-        UserError: a scale that makes too large a picture of it.
+        UserError: a scale at which the content would be too large.
     """
     if scale == 1:
         return stylizer.stylize(content, embedding, progress)

@@ -1,6 +1,6 @@
-"""How a picture was made, in its own metadata, and making it anew from that.
+"""The recipe in a picture's metadata, which says how the picture was made, and how --again makes the picture anew.
 
-Files are known by their contents: a recipe names them as the command line did, with their SHA-256.
+A recipe names files as the command line did, with their SHA-256, so that a changed file is noticed.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from src.errors import UserError
 from src.images.metadata import read_recipe
 from src.sections import SECTIONS
 
-# what is said of each section; the rest of the runtime is the machine's
+# options of each section in a recipe; the other options of `runtime` belong to the machine
 SAID = {
     "stylize": None,
     "optimize": None,
@@ -18,7 +18,7 @@ SAID = {
     "network": ("method",),
     "runtime": ("precision", "seed"),
 }
-# what a picture may not say: names of files to write, and what only this run is about
+# options that a recipe leaves out: names of files to write, and what concerns one run only
 UNSAID = ("output", "overwrite", "again", "metadata", "losses", "checkpoint_output", "checkpoint_iterations", "resume")
 FORMAT = 1
 
@@ -27,7 +27,7 @@ def hash_file(path) -> str:
     """SHA-256 of a file, hexadecimal.
 
     Raises:
-        UserError: it can't be read.
+        UserError: the file can't be read.
     """
     try:
         with Path(path).expanduser().open("rb") as stream:
@@ -49,13 +49,13 @@ def hash_files(paths) -> dict[str, str]:
 
 
 def describe(options, style, sources, model) -> dict:
-    """What a picture says of its making, without its content.
+    """The recipe of a picture, without its content.
 
     Args:
         options: from `src.config.parse`.
-        style: the style image, or the folder of a sheet, that has no option; None without one.
+        style: the style image, or the folder of a sheet, that was given without an option; None without one.
         sources: `hash_files` of styles, masks and other pictures.
-        model: `hash_files` of what the networks are in.
+        model: `hash_files` of the networks' files.
     """
     said = {}
     for section, names in SAID.items():
@@ -75,7 +75,7 @@ def describe(options, style, sources, model) -> dict:
 
 
 def with_content(recipe, content) -> dict:
-    """The recipe of a picture: with its content, a file, or None for stdin."""
+    """The recipe with the content's file; None stands for stdin."""
     digest = hash_file(content) if content else ""
     return {**recipe, "content": {"path": str(content or "-"), "sha256": digest}}
 
@@ -87,11 +87,11 @@ class Again:
         path: the picture.
 
     Attributes:
-        values: section -> name -> value of its options.
-        style: its style image without an option, or None.
+        values: section -> name -> value of the recipe's options.
+        style: the style image that was given without an option, or None.
 
     Raises:
-        UserError: it does not say how it was made, or a file is no longer there.
+        UserError: the picture has no recipe, or a file of the recipe no longer exists.
     """
 
     def __init__(self, path):
@@ -123,10 +123,10 @@ class Again:
         )
 
     def content(self) -> str:
-        """The picture's content.
+        """The file of the picture's content.
 
         Raises:
-            UserError: it came from stdin, is no longer there, or has changed.
+            UserError: the content came from stdin, no longer exists, or has changed.
         """
         name, digest = self._content
         if name == "-":
@@ -142,7 +142,7 @@ class Again:
             sources, model: see `describe`.
 
         Raises:
-            UserError: names one that has changed, came or went.
+            UserError: a file that has changed, is missing, or is new; the error names the file.
         """
         self._check(self._sources, sources)
         self._check(self.recipe["model"], {Path(path).name: digest for path, digest in model.items()})

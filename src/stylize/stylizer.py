@@ -14,10 +14,10 @@ from src.images.padding import pad_image
 from src.sections import RuntimeConfig, StylizeConfig
 from src.styles import blend_weights
 from src.stylize.flat import background_input, find_background, paint_constant
-from src.stylize.tiles import LEAST_REDUCED, LIMITS, fitting_pixels, stylize_tiled
+from src.stylize.tiles import chosen_side, most_pixels, stylize_tiled
 
-# What the style prediction network sees of a style: its short side in pixels, and how much longer the other may be.
-# Magenta embeds styles at 256 as well; an embedding then does not depend on the resolution of the style's file.
+# The style image for the style prediction network: its short side in pixels, and how much longer the other may be.
+# Magenta embeds styles at 256, too. With a fixed size the embedding does not depend on the resolution of the file.
 STYLE_SIDE = 256
 STYLE_ASPECT = 4
 # The style transfer network divides H and W by 4; at a quarter of the size, a convolution still reflects one pixel, and
@@ -27,10 +27,10 @@ SMALLEST_SIDE = 16
 
 
 def prepare_style(style, scale=1.0):
-    """The uint8 (H, W, 3) style image as it is embedded, the middle of very long ones.
+    """The uint8 (H, W, 3) style image at the size at which it is embedded; of a very long image the middle.
 
     Args:
-        scale: of the size at which it is embedded; 1 makes the short side `STYLE_SIDE`.
+        scale: factor of that size; 1 makes the short side `STYLE_SIDE`.
     """
     height, width = style.shape[:2]
     longest = STYLE_ASPECT * min(height, width)
@@ -39,7 +39,7 @@ def prepare_style(style, scale=1.0):
 
 
 def cover(image, size):
-    """The uint8 (H, W, 3) image resized until it covers (height, width), and the middle of it of that size."""
+    """The uint8 (H, W, 3) image resized so that it covers (height, width), and then cropped to that size."""
     scale = max(want / side for want, side in zip(size, image.shape, strict=False))
     image = resize_to(image, [max(want, round(side * scale)) for want, side in zip(size, image.shape, strict=False)])
     top, left = ((side - want) // 2 for want, side in zip(size, image.shape, strict=False))
@@ -57,7 +57,7 @@ class Stylizer:
     Attributes:
         embedding_dim: numbers in an embedding.
         styles: names of the styles that a model with a table has; empty where images are embedded.
-        files: those that the networks were read from, by `Stylizer.open`; empty where that is not known.
+        files: files of the networks, set by `Stylizer.open`; empty otherwise.
 
     Raises:
         UserError: a side that makes no tile, or tiles from an engine that can't.
@@ -99,8 +99,8 @@ class Stylizer:
             inception_ckpt: Inception-v3 for a published checkpoint; empty takes the one inside it.
             loss: `src.sections.LossConfig` naming the loss network that a `statistics` predictor reads; others need
                 none.
-            runtime: `src.sections.RuntimeConfig`, None for the defaults; or, where the program has set up already, the
-                `src.runtime.Runtime` that came of it, whose device stays.
+            runtime: `src.sections.RuntimeConfig`, None for the defaults. Where the program has called
+                `src.runtime.setup` already, the `src.runtime.Runtime` that it returned; its device stays.
             tile: see `Stylizer`.
             work: what will be stylised, see `src.engines.choice.choose_engine`; None where that is not known.
 
@@ -108,7 +108,7 @@ class Stylizer:
             UserError: no such file, or another kind of file; an engine or a device that is not there; a statistics
                 predictor without its loss network; see also `Stylizer`.
         """
-        StylizeConfig(engine=engine, tile=tile)  # refuses what is no engine, or no side of a tile
+        StylizeConfig(engine=engine, tile=tile)  # refuses an unknown engine, or a side that no tile can have
         runtime = runtime or defaults()["runtime"]
         to_set_up = isinstance(runtime, RuntimeConfig)
         if device_target and to_set_up:
@@ -128,8 +128,8 @@ class Stylizer:
         Args:
             style: uint8 (H, W, 3) RGB image of any size; of a model with a table of styles a name, a number, or a dict
                 of these to weights with the sum 1.
-            scale: of the size at which a style image is embedded, which makes strokes about as much larger; exported
-                predictors for one size, and tables, have only 1.
+            scale: factor of the size at which a style image is embedded; strokes become about as much larger. Exported
+                predictors for one size, and tables, ignore it.
 
         Raises:
             UserError: a style that the table lacks, or an image for one; weights with another sum.
@@ -171,23 +171,34 @@ class Stylizer:
             )
         return self.blend([self.embed(content), embedding], [1 - strength, strength])
 
-    def statistics(self, content, embedding):
+    def side(self, pixels) -> int:
+        """The side of the tiles in which a content of so many pixels is stylised now; 0 for whole ones.
+
+        What it is may depend on the free memory, see `src.stylize.tiles.chosen_side`.
+        """
+        return self.tile or (chosen_side(self.networks, pixels) if self.networks.can_tile else 0)
+
+    def statistics(self, content, embedding, side=None):
         """Means and variances of all instance norms over a content, for `stylize`; float32 (2, their channels).
 
+        Args:
+            side: as for `stylize`.
+
         Returns:
-            them; or None where the engine has no graph that takes them, or the content is constant, or is one that
-            would be stylised in tiles.
+            the statistics; or None where the engine has no graph that takes statistics, or where the content is
+            constant, or would be stylised in tiles.
         """
         _check_image(content)
         embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
-        reflects = self.networks.network.padding == "reflect"
+        reflects = self.networks.architecture.padding == "reflect"
         background, constant = find_background(content) if reflects else (None, False)
-        if constant or self.tile or not self.networks.can_tile or content[..., 0].size > fitting_pixels(self.networks):
+        side = self.side(content[..., 0].size) if side is None else side
+        if constant or side or not self.networks.can_tile:
             return None
         padded = pad_image(content, MULTIPLE, SMALLEST_SIDE)
         return self.networks.collect(to_network(padded) - background_input(self.networks, background), embedding)
 
-    def stylize(self, content, embedding, progress=None, statistics=None) -> np.ndarray:
+    def stylize(self, content, embedding, progress=None, statistics=None, side=None) -> np.ndarray:
         """The pastiche, uint8 of the content's shape, of a uint8 (H, W, 3) RGB image of any size and an embedding.
 
         A constant content gives a constant pastiche, see `src.stylize.flat`.
@@ -196,23 +207,21 @@ class Stylizer:
         enlarged.
 
         Args:
-            progress: function of the work done and of all of it, called after each tile; or None.
+            progress: function of the work done and of all work, called after each tile; or None.
             statistics: for the instance norms in place of the content's own, as `statistics` gives them; or None.
+            side: from `self.side`, for pictures that belong together; None to choose it now.
 
         Raises:
             UserError: exported files for one size that can't tile, and a content of another.
         """
         _check_image(content)
         embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
-        reflects = self.networks.network.padding == "reflect"
+        reflects = self.networks.architecture.padding == "reflect"
         background, constant = find_background(content) if reflects else (None, False)
         if constant:
             return np.broadcast_to(to_image(paint_constant(self.networks, embedding)), content.shape).copy()
-        limits, most = LIMITS[self.networks.name], fitting_pixels(self.networks)
-        side = self.tile
-        if not side and content[..., 0].size > most and self.networks.can_tile:
-            side = limits.tile
-        reduced = content if side else _reduce(content, max(most, min(limits.whole, LEAST_REDUCED)))
+        side = self.side(content[..., 0].size) if side is None else side
+        reduced = content if side or self.networks.can_tile else _reduce(content, most_pixels(self.networks))
         padded = pad_image(reduced, MULTIPLE, SMALLEST_SIDE)
         self._check_size(content, padded, side)
         nothing = background_input(self.networks, background)
@@ -228,7 +237,7 @@ class Stylizer:
         return np.asarray(Image.fromarray(pastiche).resize(content.shape[1::-1], Image.Resampling.BICUBIC))
 
     def _check_size(self, content, padded, side):
-        """Refuses a content that exported files for one size don't take: it would be cut, or the engine would stop."""
+        """Refuses a content of another size than that of exported files, which the engine would cut, or fail on."""
         size = self.networks.content_size
         if side or not size or padded.shape[:2] == size:
             return

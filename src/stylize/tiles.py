@@ -1,7 +1,7 @@
 """Large contents in tiles: a first pass for the statistics of the instance norms, a second one for the pixels.
 
-Instance norm is all of the style transfer network that isn't local. With its statistics fixed, a pixel depends on
-`MARGIN` pixels around it; tiles that overlap by twice as many join without a seam.
+Of the style transfer network's layers, only the instance norms depend on the whole picture. With their statistics
+fixed, a pixel depends on `MARGIN` pixels around it. So tiles that overlap by twice as many pixels join without a seam.
 """
 
 from dataclasses import dataclass
@@ -12,28 +12,29 @@ from src.images.files import to_image, to_network
 from src.memory import free_memory
 
 # How far a pixel of the pastiche sees: 4 (9x9) + 1 + 2 + 10 * 4 (3x3 convolutions at a quarter of the size) + 2 + 1 + 4
-# on the way back, and 2 that the enlargements round away
+# of the enlarging half, and 2 because the enlargements round
 MARGIN = 56
 ALIGNMENT = 4
 SMALLEST_TILE = 2 * MARGIN + 16
-# Borders of the crops disturb the statistics: tiled pastiches are at 52 dB from untiled ones with these, 45 with 256
+# Borders of crops disturb the statistics: with 512 a tiled pastiche is 52 dB from the untiled one, with 256 45 dB
 CROP = 512
-# The statistics of crops of so many pixels are taken together
+# The most pixels in a batch of crops, whose statistics are computed together
 MOST_COLLECTED = 2_200_000
-# of the free memory a half is left alone
+# the part of the free memory that one picture may take
 MEMORY_SHARE = 0.5
-# Where there are no tiles, a content is not reduced to fewer pixels, however little is free
+# Where an engine can't tile, contents are reduced; never to fewer pixels than these, however little memory is free
 LEAST_REDUCED = 1_000_000
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What an engine takes at once.
+    """The sizes that suit an engine.
 
     Attributes:
-        whole: contents of up to so many pixels are stylised whole, where the memory allows.
-        bytes_per_pixel: memory that the network of full width takes then.
-        tile: side of the tiles of larger ones, pixels: beyond it convolutions get slow, below it the overlap does.
+        whole: contents of at most so many pixels are stylised whole, where the memory allows.
+        bytes_per_pixel: memory that the network of full width then takes.
+        tile: side of the tiles of larger contents, pixels. Larger tiles make convolutions slow; with smaller tiles more
+            of the work is in the overlap.
     """
 
     whole: int
@@ -41,11 +42,12 @@ class Limits:
     tile: int
 
 
-# MindSpore's convolutions gather their windows in one buffer and fall to kernels that take hours where it is too large
+# MindSpore's convolutions gather their windows in one buffer. Where that buffer is too large, other kernels run, which
+# take hours
 LIMITS = {
     "mindspore": Limits(2_200_000, 1_100, 768),
     "mindir": Limits(2_200_000, 1_100, 768),
-    "mindspore_lite": Limits(2_200_000, 1_100, 768),  # not measured: those of mindir
+    "mindspore_lite": Limits(2_200_000, 1_100, 768),  # not measured; the values of mindir
     "onnxruntime": Limits(12_500_000, 700, 1536),
     "openvino": Limits(12_500_000, 700, 1536),
 }
@@ -53,14 +55,14 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Span:
-    """A tile along one axis: what the network sees of the picture and what is kept of that, pixels."""
+    """A tile along one axis: the pixels that the network sees, and those of them that are kept."""
 
     seen: slice
     kept: slice
 
     @property
     def inner(self) -> slice:
-        """What is kept, counted from the start of the tile."""
+        """The pixels that are kept, counted from the start of the tile."""
         return slice(self.kept.start - self.seen.start, self.kept.stop - self.seen.start)
 
 
@@ -69,21 +71,41 @@ def fitting_pixels(networks, most=None) -> int:
 
     Args:
         networks: `src.engines.engine.Networks`.
-        most: a smaller number than the engine's; None for that.
+        most: a smaller limit than the engine's; None for the engine's own.
     """
     limits = LIMITS[networks.name]
-    fitting = MEMORY_SHARE * free_memory() / (limits.bytes_per_pixel * networks.network.width)
+    fitting = MEMORY_SHARE * free_memory() / (limits.bytes_per_pixel * networks.architecture.width)
     return int(min(most or limits.whole, limits.whole, fitting))
 
 
-def plan_tiles(length, side) -> list[Span]:
-    """Tiles of one size along an axis, which keep every pixel once, at least `MARGIN` from their inner borders.
+def most_pixels(networks) -> int:
+    """How many pixels a content has at most where there are no tiles: larger ones are reduced."""
+    return max(fitting_pixels(networks), min(LIMITS[networks.name].whole, LEAST_REDUCED))
 
-    The first and the last end where the picture does, so that convolutions reflect there as they do without tiles.
+
+def chosen_side(networks, pixels) -> int:
+    """The side of the tiles for a content of so many pixels; 0 where it is stylised whole.
+
+    A content is tiled when it has more pixels than the engine takes at once, or than fit into the free memory. One
+    that is no larger than a single tile is not: tiles would take as much memory, and another program's use of the
+    memory would decide which of two slightly different pastiches it gets.
 
     Args:
-        length: of the axis, pixels, a multiple of 4.
-        side: of a tile, pixels, a multiple of 4 from `SMALLEST_TILE` up.
+        networks: see `fitting_pixels`; they can tile.
+    """
+    limits = LIMITS[networks.name]
+    tiled = pixels > limits.whole or pixels > max(fitting_pixels(networks), limits.tile**2)
+    return limits.tile if tiled else 0
+
+
+def plan_tiles(length, side) -> list[Span]:
+    """Tiles of one size along an axis. Each pixel is kept once, at least `MARGIN` from a tile's border in the picture.
+
+    The first and the last tile end at the picture's border, so that convolutions reflect there as without tiles.
+
+    Args:
+        length: length of the axis, pixels, a multiple of 4.
+        side: side of a tile, pixels, a multiple of 4 from `SMALLEST_TILE` up.
     """
     if length <= side:
         return [Span(slice(0, length), slice(0, length))]
@@ -97,20 +119,20 @@ def plan_tiles(length, side) -> list[Span]:
 
 
 def _spread(length, side, count) -> list[int]:
-    """Multiples of 4 where `count` windows start that are spread evenly from end to end of an axis."""
+    """Starts, multiples of 4, of `count` windows that are spread evenly from end to end of an axis."""
     steps = (length - side) // ALIGNMENT
     return [ALIGNMENT * round(i * steps / max(1, count - 1)) for i in range(count)]
 
 
 def plan_crops(height, width, pixels) -> list[list[tuple[slice, slice]]]:
-    """Crops of one size that cover a picture, in batches that are each spread over all of it.
+    """Crops of one size that cover a picture, in batches. The crops of each batch are spread over the whole picture.
 
     Args:
         height, width: of the picture, pixels, multiples of 4.
-        pixels: how many a batch may have, about; it has one crop at least.
+        pixels: about the most pixels of a batch, which has at least one crop.
 
     Returns:
-        for each batch the rows and columns of its crops; they overlap by a few pixels where sides don't divide.
+        for each batch the rows and columns of its crops. Crops overlap by a few pixels where sides don't divide.
     """
     starts, sides = [], []
     for length in (height, width):
@@ -118,7 +140,8 @@ def plan_crops(height, width, pixels) -> list[list[tuple[slice, slice]]]:
         sides.append(-(-length // (count * ALIGNMENT)) * ALIGNMENT)
         starts.append(_spread(length, sides[-1], count))
     crops = [
-        # a lattice of two irrational steps: any part of the order of these numbers is spread evenly over the plane
+        # two irrational steps: crops whose numbers lie next to each other in the sorted order are far apart in the
+        # plane
         ((0.7549 * i + 0.5698 * j) % 1, slice(y, y + sides[0]), slice(x, x + sides[1]))
         for i, y in enumerate(starts[0])
         for j, x in enumerate(starts[1])
@@ -130,7 +153,7 @@ def plan_crops(height, width, pixels) -> list[list[tuple[slice, slice]]]:
 
 
 def collect_statistics(networks, content, embedding, batches, nothing, report):
-    """The first pass: mean and variance of what each instance norm sees, over the whole picture.
+    """The first pass: mean and variance of each instance norm's input, over the whole picture.
 
     The crops of a batch are a sample of the picture, so their statistics differ from the picture's by a few percent. A
     pastiche made with the statistics of one batch is 20 dB further from the untiled pastiche. The result is the mean
@@ -142,7 +165,7 @@ def collect_statistics(networks, content, embedding, batches, nothing, report):
         content: uint8 (H, W, 3), sides multiples of 4.
         embedding: float32 (1, embedding_dim).
         batches: from `plan_crops`.
-        nothing: what is taken from the input, see `src.stylize.flat.background_input`.
+        nothing: what to subtract from the input, see `src.stylize.flat.background_input`.
         report: function called after each batch with the number of its pixels.
 
     Returns:

@@ -1,1 +1,1 @@
-"""Training: what a step computes, the loop, and the files it leaves."""
+"""Training: a step, the loop, and the files of a run."""

@@ -1,4 +1,4 @@
-"""What a training run leaves in its output folder, and how it goes on from there.
+"""The files of a training run in its output folder, and how a run goes on from them.
 
 options.yaml                  every option of the run
 losses.csv                    every loss term of every step
@@ -45,7 +45,7 @@ class CheckpointFolder:
         return self.folder / f"step_{step:08d}.state.ckpt"
 
     def steps(self) -> list[int]:
-        """Steps of which both files are there, oldest first."""
+        """Steps with both files, oldest first."""
         found = (_STATE.fullmatch(path.name) for path in self.folder.glob("step_*.state.ckpt"))
         return sorted(s for s in (int(m[1]) for m in found if m) if self.model_file(s).is_file())
 
@@ -66,17 +66,17 @@ class CheckpointFolder:
             check_finite(array, name, self.state_file(step))
         write_model(self.model_file(step))
         save_checkpoint(self.state_file(step), state, metadata)
-        # later ones are damaged, or of a run that this one replaces: they don't count
+        # later pairs don't count: they are damaged, or of a run that this one replaces
         for old in [done for done in self.steps() if done <= step][: -self.keep]:
             self.state_file(old).unlink(missing_ok=True)
             self.model_file(old).unlink(missing_ok=True)
-        for leftover in self.folder.glob(f"{TEMPORARY_PREFIX}*"):  # of a process that was killed while writing
+        for leftover in self.folder.glob(f"{TEMPORARY_PREFIX}*"):  # files of a process that was killed while it wrote
             leftover.unlink(missing_ok=True)
 
     def read_newest(self):
-        """The newest pair that is whole: (step, (arrays, metadata) of the model, (arrays, metadata) of the state).
+        """The newest undamaged pair: (step, (arrays, metadata) of the model, (arrays, metadata) of the state).
 
-        Damaged pairs are named in the log and passed over. None where there is no pair at all.
+        The log names damaged pairs, which are left out. The result is None where there is no pair at all.
 
         Raises:
             UserError: every pair is damaged.
@@ -94,7 +94,7 @@ class CheckpointFolder:
 
 
 def model_arrays(model, step_cell) -> dict:
-    """The model's weights by name, the averaged ones when there are any."""
+    """The model's weights by name; the averaged weights where the step keeps them."""
     arrays = to_arrays(model)
     by_identity = {id(parameter): name for name, parameter in model.parameters_and_names()}
     for weight, average in zip(step_cell.weights, step_cell.averages, strict=False):
@@ -106,12 +106,12 @@ def model_writer(model, arrays, metadata, layout, loss_network, state):
     """A function of a path that writes a model in a layout, native or modelzoo.
 
     Args:
-        model: says which network it is, and which parameters are trained.
-        arrays: its weights, from `model_arrays`.
+        model: the model, for its options and the names of the trained parameters.
+        arrays: the weights, from `model_arrays`.
         metadata: of a native checkpoint.
         layout: native or modelzoo.
-        loss_network: None when nothing is judged by one.
-        state: arrays of `step_parameters`, in which the published checkpoint has Adam's.
+        loss_network: None for a training without a loss network.
+        state: arrays of `step_parameters`, whose entries of Adam go into the published checkpoint.
     """
     if layout == "native":
         return lambda path: save_checkpoint(path, arrays, metadata)
@@ -136,7 +136,7 @@ def _published_state(model, state):
 def step_parameters(step_cell) -> dict:
     """Every parameter that a step changes, by part and name: raw weights, averages, optimiser, loss scale."""
     parameters = {f"weight.{p.name}": p for p in step_cell.weights}
-    # the learning rates are a parameter too, but they are the options' (a resumed run may ask for more steps)
+    # without the learning rates, which follow from the options (a resumed run may ask for more steps)
     other = {id(p) for p in (*step_cell.weights, *step_cell.optimizer.learning_rate.get_parameters())}
     parameters.update({f"optimizer.{p.name}": p for p in step_cell.optimizer.get_parameters() if id(p) not in other})
     parameters.update({f"average.{p.name}": p for p in step_cell.averages})

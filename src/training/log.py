@@ -1,4 +1,4 @@
-"""What a training run tells: a CSV of every loss term of every step, a progress line, summaries, curves."""
+"""The reports of a training run: a CSV of every loss term of every step, a progress line, summaries, curves."""
 
 import csv
 import logging
@@ -15,7 +15,7 @@ logger = logging.getLogger("style_transfer")
 
 
 def setup_logging():
-    """Progress and warnings go to standard output, with the time of day."""
+    """Sends progress and warnings to standard output, with the time of day."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stdout)
     logger.setLevel(logging.INFO)
 
@@ -24,7 +24,7 @@ class LossLog:
     """Rows of losses.csv, with the latest few kept for the progress line.
 
     Args:
-        path: the CSV; rows of steps from `start_step` on are dropped from it, so that a resumed run goes on seamlessly.
+        path: the CSV. Rows after `start_step` are removed from it, so that a resumed run has each step once.
         names: of the terms.
         start_step: steps done before.
         steps: steps in all.
@@ -68,7 +68,7 @@ class LossLog:
         logger.info("step %d/%d  %s  %.2f steps/s  %s left", step, self.steps, means, rate, _duration(left))
 
     def close(self):
-        """Ends the summaries; the CSV is whole after every `write`."""
+        """Ends the summaries. The CSV needs no end: it is complete after every `write`."""
         if self._summary is not None:
             self._summary.close()
 

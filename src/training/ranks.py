@@ -1,4 +1,4 @@
-"""What the ranks of a data-parallel run must have in common before the first step."""
+"""Checks before the first step of a data-parallel run that all ranks have the same weights."""
 
 import zlib
 
@@ -27,7 +27,7 @@ def check_same_weights(parameters, runtime, gather=sum_over_ranks):
         gather: function of an array (rank_size, 2), float32, that gives the sum over the ranks.
 
     Raises:
-        UserError: they differ; names the ranks that differ from the first.
+        UserError: weights differ; the error names the ranks that differ from the first.
     """
     if runtime.rank_size == 1:
         return

@@ -1,4 +1,4 @@
-"""Steps that left the weights as they were, because NaN or Inf came out of them."""
+"""Skipped steps: steps that did not change the weights, because their gradients had NaN or Inf."""
 
 import logging
 
@@ -26,22 +26,22 @@ class SkippedSteps:
 
     @property
     def last_was_skipped(self) -> bool:
-        """Whether the weights have not been seen to give finite losses since the last step."""
+        """Whether the last step was skipped, so that no step has shown that the weights give finite losses."""
         return self._in_a_row > 0
 
     def saved(self, step):
-        """A checkpoint of a step was written."""
+        """Notes that a checkpoint of a step was written."""
         self._saved = step
 
     def look(self, first, results):
-        """Looks at what steps gave.
+        """Examines the results of steps.
 
         Args:
-            first: steps done before them.
+            first: number of steps done before these.
             results: (terms, status) of each step, arrays, see `src.training.train_step`.
 
         Raises:
-            UserError: too many steps in a row gave NaN or Inf; with the step, the terms and the files.
+            UserError: too many steps in a row had NaN or Inf; the error names the step, the terms and the files.
         """
         for step, (terms, status) in enumerate(results, first):
             lost = not np.isfinite(terms).all()

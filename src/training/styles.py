@@ -12,7 +12,7 @@ from src.weights.load import read_weights
 
 
 def known_styles(network, start) -> tuple:
-    """Names of the styles that the checkpoint to start from has already; none without one.
+    """Names of the styles in the checkpoint to start from; empty without a checkpoint.
 
     Args:
         network: `src.sections.NetworkConfig`.
@@ -21,16 +21,16 @@ def known_styles(network, start) -> tuple:
     Raises:
         UserError: no such file, or not a checkpoint.
     """
-    if network.method != "n_styles" or not start:
+    if not network.traits.takes_more_styles or not start:
         return ()
     return tuple((read_weights(start)[1] or {}).get("styles", ()))
 
 
 def table_styles(network, files, known=()) -> tuple:
-    """Names of the styles of a table: those known, then those of the style files that aren't among them.
+    """Names of the styles of a table: the known styles, then those of the style files that are new.
 
     Args:
-        network: `src.sections.NetworkConfig`; none of this concerns those without a table.
+        network: `src.sections.NetworkConfig`; the result is empty for a method without a table.
         files: the style images that are drawn.
         known: from `known_styles`.
 
@@ -38,12 +38,12 @@ def table_styles(network, files, known=()) -> tuple:
         UserError: files that would give styles the same name, a damaged one (a row would never be trained), or several
             for a network of a single style.
     """
-    if not network.has_table:
+    if not network.traits.has_table:
         return ()
     names = style_names(files)
-    if network.method == "single_style" and len(names) > 1:
+    if network.traits.has_one_style and len(names) > 1:
         raise UserError(
-            f"option style_path: found {len(names)} style images, expected one for --method single_style; name the "
+            f"option style_path: found {len(names)} style images, expected one for --method {network.method}; name the "
             "file, or use --method n_styles"
         )
     for path in files:
@@ -57,7 +57,7 @@ def table_weights(styles, images, step):
     Args:
         styles: names of the table's rows.
         images: `src.data.dataset.PairedImages`.
-        step: a step whose batch was made.
+        step: a step whose batch exists already.
     """
     rows = [styles.index(style_name(path)) for path in images.batch_files(step)[1]]
     return ms.Tensor(np.eye(len(styles), dtype=np.float32)[rows])
@@ -67,7 +67,7 @@ def whole_grams(objective, loss, files, styles, size) -> list:
     """The Gram matrices of whole style images, an array (styles, C, C) a style tap; 0 for a style without an image.
 
     Args:
-        objective: `src.training.objectives.Stylization`.
+        objective: `src.training.objectives.TableStylization`.
         loss: `src.sections.LossConfig`.
         files: the style images.
         styles: names of the table's rows.
@@ -95,7 +95,7 @@ def with_new_rows(arrays, model) -> dict:
 
 
 def train_new_rows_only(model, known):
-    """Takes everything but the rows after the first `known` out of training (Dumoulin et al. 2016, section 3.3)."""
+    """Freezes everything but the rows after the first `known` (Dumoulin et al. 2016, section 3.3)."""
     frozen(model)
     for row in model.predictor.rows[known:]:
         row.requires_grad = True

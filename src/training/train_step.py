@@ -4,10 +4,11 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, amp, nn, ops
 
 SCALE_WINDOW = 1000
-# Adam keeps squares of gradients, which float32 holds up to 3e38: above this norm they are infinite, and stay so
+FIRST_SCALE = 1024.0  # of MindSpore's scaler, which never goes below 1
+# Adam keeps squares of gradients, and float32 ends at 3e38: with a larger norm these squares become infinite for good
 LARGEST_NORM = 1e18
-# What a step says of itself. A skipped one had gradients that are not finite: of this process's own images, or of
-# another rank's, or for a loss scale that was too high and is halved now.
+# The status of a step. A skipped step had gradients that are not finite: because of this process's own images, because
+# of another rank's, or because of a loss scale that was too high and is halved now.
 DONE, SKIPPED, SKIPPED_HERE = 0.0, 1.0, 2.0
 
 
@@ -19,7 +20,8 @@ def scale_and_norm(arrays):
     numbers = ()
     for array in arrays:
         numbers += (array.reshape((-1,)),)
-    numbers = ops.concat(numbers)  # one array: fewer operations to compile than several for each
+    # joined into one array, because several operations for each array take longer to compile
+    numbers = ops.concat(numbers)
     largest = ops.abs(numbers).max()
     scale = ops.select(largest > 0, largest, ops.ones_like(largest))
     return scale, ops.sqrt(ops.square(numbers / scale).sum())
@@ -29,16 +31,16 @@ class TrainOneStep(nn.Cell):
     """Runs an objective forward and backward once and updates the parameters that it trains.
 
     Args:
-        objective: see `src.training.objectives`.
+        objective: `src.training.objective.Objective`.
         optimizer: over the trainable parameters.
         clip_norm: gradients are scaled down to this global norm; 0 for none.
         ema_decay: of the moving average of the trainable parameters, `averages`; 0 for none.
         loss_scale: first loss scale, halved at an overflow, doubled after 1000 steps without; None where gradients
-            can't underflow (float32, bfloat16).
+            can't underflow (float32, bfloat16). Below 1024 it can fall to a 1024th of itself, above that to 1.
         reduce_gradients: mean over devices, or None.
 
-    A step whose gradients hold NaN or Inf changes nothing but the loss scale; without `clip_norm`, neither does one
-    whose gradients' squares would overflow.
+    A step whose gradients hold NaN or Inf changes nothing but the loss scale. Without `clip_norm`, the same holds for a
+    step in which squares of gradients would overflow.
     """
 
     def __init__(self, objective, optimizer, clip_norm=0.0, ema_decay=0.0, loss_scale=None, reduce_gradients=None):
@@ -48,14 +50,15 @@ class TrainOneStep(nn.Cell):
         self.weights = optimizer.parameters
         self.clip_norm = clip_norm
         self.reduce_gradients = reduce_gradients
-        self.scaler = None
+        self.scaler, self.scale_unit = None, 1.0
         if loss_scale is not None:
-            self.scaler = amp.DynamicLossScaler(loss_scale, 2, SCALE_WINDOW)
+            self.scale_unit = min(1.0, loss_scale / FIRST_SCALE)
+            self.scaler = amp.DynamicLossScaler(max(loss_scale, FIRST_SCALE), 2, SCALE_WINDOW)
         self.ema_decay = ema_decay
         self.averages = ()
         if ema_decay > 0:
             self.averages = ParameterTuple(
-                # copied: asnumpy may share the weight's memory, and then the first update would move both
+                # copied, because asnumpy may share the weight's memory, and the first update would change both
                 Parameter(p.asnumpy().copy(), name=f"average.{p.name}", requires_grad=False)
                 for p in self.weights
             )
@@ -65,8 +68,17 @@ class TrainOneStep(nn.Cell):
     def scaled(self, content, style, targets):
         total, terms = self.objective(content, style, targets)
         if self.scaler is not None:
-            total = self.scaler.scale(total)
+            total = self.scaler.scale(total * self.scale_unit)
         return total, terms
+
+    def unscaled(self, gradients):
+        gradients = self.scaler.unscale(gradients)
+        if self.scale_unit == 1.0:
+            return gradients
+        found = ()
+        for gradient in gradients:
+            found += (gradient / self.scale_unit,)
+        return found
 
     def measure(self, gradients):
         """(scale of the gradients, their norm divided by it, whether a step may be made with them)."""
@@ -95,8 +107,11 @@ class TrainOneStep(nn.Cell):
         return done
 
     def construct(self, content, style, *given):
-        """content, style (N, 3, H, W) in [0, 1]; given: what the objective's `targets` takes beside them, such as the
-        weights (N, styles) that pick a table's styles.
+        """Makes a step.
+
+        Args:
+            content, style: (N, 3, H, W) in [0, 1].
+            given: the other arguments of the objective's `targets`, such as weights (N, styles) of a table's styles.
 
         Returns:
             the objective's terms, a float32 vector; and `DONE`, `SKIPPED` or `SKIPPED_HERE`, a number.
@@ -104,14 +119,14 @@ class TrainOneStep(nn.Cell):
         targets = self.objective.targets(content, style, *given)
         (_, terms), gradients = ops.value_and_grad(self.scaled, None, self.weights, True)(content, style, targets)
         if self.scaler is not None:
-            gradients = self.scaler.unscale(gradients)
+            gradients = self.unscaled(gradients)
         scale, norm, usable = self.measure(gradients)
         here = ops.logical_not(usable)
         if self.reduce_gradients is not None:
             gradients = self.reduce_gradients(gradients)
             scale, norm, usable = self.measure(gradients)
         if self.scaler is not None:
-            # an overflow that a lower loss scale prevents is nobody's fault
+            # with a lower loss scale the gradients may be finite, so this step's images are not at fault
             lost = ops.logical_not(ops.isfinite(terms).all())
             here = ops.logical_and(here, ops.logical_or(self.scaler.scale_value <= 1.0, lost))
             here = ops.depend(here, self.scaler.adjust(ops.depend(usable, here)))

@@ -15,7 +15,7 @@ from src.video.failures import is_of_the_disk
 from src.video.gif import write_gif
 from src.video.packages import import_av
 
-# of a subtitle: <i>, </font>, {\\b1}
+# markup in the text of a subtitle: <i>, </font>, {\\b1}
 TAGS = re.compile(rb"</?[A-Za-z][^<>]*>|\{\\[^{}]*\}")
 
 
@@ -39,14 +39,14 @@ READ_TEXT = {
     "webvtt": _read_webvtt,
     "ass": _read_ass,
 }
-# by the container: codec of its subtitles, and the packet for a text
+# for each container: the codec of its subtitles, and a function from a text to a packet
 WRITE_TEXT = {
     "mp4": ("mov_text", lambda text: len(text).to_bytes(2, "big") + text if text else b""),
     "mov": ("mov_text", lambda text: len(text).to_bytes(2, "big") + text if text else b""),
     "matroska": ("subrip", bytes),
     "webm": ("webvtt", lambda text: html.escape(text.decode(errors="replace"), quote=False).encode()),
 }
-# by the number of channels: what libopus takes, which knows no channels at the sides
+# for each number of channels: the layout for libopus, which has no channels at the sides
 OPUS_LAYOUTS = {3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 # packets of the source that are tried before the first frame is stylised
 TRIED = 100
@@ -67,7 +67,7 @@ def assemble(source, segments, encoding, output, time_base, start=0.0, duration=
         start, duration: part of the source that was stylised, seconds; with a start its first moment becomes 0.
 
     Returns:
-        what got lost, a line each.
+        a line for each part of the source that the output lacks.
     """
     with atomic_write(output) as temporary:
         if encoding.codec == "gif":
@@ -77,7 +77,7 @@ def assemble(source, segments, encoding, output, time_base, start=0.0, duration=
 
 
 def rehearse(source, encoding, output, time_base, shape):
-    """Makes the output of one black frame in a temporary folder, so that what can't be written is told before hours.
+    """Writes the output with one black frame to a temporary folder, so that errors come before hours of work.
 
     Args:
         source: as for `assemble`; None for frames alone.
@@ -153,10 +153,10 @@ def _write_alone(segments, encoding, path, container, time_base):
 def _video_track(made, segments, encoding, container, time_base):
     with import_av().open(str(segments.video(0))) as first:
         given = first.streams.video[0]
-        # some encoders (SVT-AV1) give a header that a decoder's context would not carry
+        # some encoders (SVT-AV1) write a header that a decoder's context would lose
         track = made.add_stream_from_template(given, opaque=True)
         if container in ("mp4", "mov") and given.codec_context.codec.canonical_name == "hevc":
-            track.codec_context.codec_tag = "hvc1"  # Apple's players read no other
+            track.codec_context.codec_tag = "hvc1"  # Apple's players read no other tag
         if container in ("webm", "matroska") and encoding.pix_fmt == "yuva420p":
             track.metadata["alpha_mode"] = "1"
     track.time_base = time_base

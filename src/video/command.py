@@ -3,13 +3,11 @@
 from pathlib import Path
 
 from src.config import refuse_options
-from src.engines.choice import bundled_styles
 from src.engines.fastest import Work
 from src.errors import UserError
 from src.images.files import read_image
-from src.stylize.chosen import named_styles, names_styles, style_files
+from src.stylize.chosen import named_styles, names_styles, open_chosen, style_files
 from src.stylize.painting import finish, look_of
-from src.stylize.stylizer import Stylizer
 from src.video.packages import import_av
 from src.video.pipeline import stylize_video
 from src.video.source import probe
@@ -93,16 +91,7 @@ def open_styles(options, work):
         work: see `src.engines.choice.choose_engine`.
     """
     settings, schedule = options.stylize, options.video.schedule
-    named = names_styles(options.style, settings)
-    checkpoint = settings.checkpoint or (bundled_styles(settings.engine) if named else "")
-    stylizer = Stylizer.open(
-        checkpoint,
-        settings.engine,
-        inception_ckpt=settings.inception_ckpt,
-        runtime=options.runtime,
-        tile=settings.tile,
-        work=work,
-    )
+    stylizer, _ = open_chosen(settings, options.runtime, names_styles(options.style, settings), work)
     if stylizer.styles:
         styles, weights = named_styles(stylizer.styles, options.style, settings)
     else:

@@ -1,4 +1,4 @@
-"""Which encoder and pixel format a video gets, and encoding one segment of it."""
+"""Chooses the encoder and the pixel format of a video, and encodes one segment of it."""
 
 import io
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ ENCODERS = {
     ".avi": ("mpeg4", "mpeg4"),
     ".gif": ("gif", "gif"),
 }
-GIF_RATE = 50  # players show what is shorter than 20 ms for longer
+GIF_RATE = 50  # players show a frame of less than 20 ms for longer
 USUAL = ("libx264", "libx264")
 CONTAINERS = {
     ".mp4": "mp4",
@@ -39,8 +39,8 @@ FORMATS = {
     (True, False): ("yuv420p10le", "yuv422p10le", "yuv444p10le", "gray10le"),
     (True, True): ("yuva444p10le", "yuva420p10le", "rgba64le"),
 }
-# x264 and its kin understand crf and preset; no frame may be shown in another order than it is stored in (B-frames), so
-# that each packet is one frame and segments join without gaps
+# x264, x265 and SVT-AV1 have the options crf and preset. Frames must be stored in the order in which they are shown
+# (no B-frames), so that each packet is one frame and segments join without gaps.
 WITH_CRF = ("libx264", "libx264rgb", "libx265", "libvpx-vp9", "libvpx", "libaom-av1", "libsvtav1")
 EXTRA = {
     "libx264": {"bf": "0"},
@@ -62,7 +62,7 @@ class Encoding:
         colours: see `src.video.source.Source`.
         rate: mean frames a second.
         sample_aspect_ratio: of the source.
-        notes: what the output can't hold, a line each.
+        notes: a line for each property of the source that the output can't hold.
     """
 
     codec: str
@@ -158,7 +158,7 @@ def holds(container, codec) -> bool:
 
 
 class SegmentEncoder:
-    """Encodes frames into a file of their own, a packet a frame; `assemble` gives them their times.
+    """Encodes frames into a file of one segment, a packet a frame; `assemble` sets the times of the frames.
 
     Args:
         path: the file, Matroska.
@@ -177,6 +177,8 @@ class SegmentEncoder:
         stream = self.container.add_stream(codec, rate=rate, options=dict(encoding.options))
         context = stream.codec_context
         stream.width, stream.height, stream.pix_fmt = width, height, "bgr0" if codec == "ffv1" else encoding.pix_fmt
+        # the slices of several threads would give other pixels on another number of cores; painting takes far longer
+        context.thread_count = 1
         context.time_base = Fraction(1, rate)
         context.sample_aspect_ratio = encoding.sample_aspect_ratio
         if "yuv" in encoding.pix_fmt and encoding.codec != "gif":
@@ -210,7 +212,7 @@ class SegmentEncoder:
             self.container.mux(packet)
 
     def close(self):
-        """Writes what the encoder holds back, and the end of the file."""
+        """Writes the frames that the encoder still holds, and the end of the file."""
         if self.stream is not None:
             for packet in self.stream.encode():
                 self.container.mux(packet)

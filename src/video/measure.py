@@ -61,10 +61,11 @@ def warping_error(previous, current, flow, valid) -> float:
 
 
 def flicker(contents, pastiches) -> float:
-    """How much more, or less, the pastiche changes than the content does: mean of the absolute difference, in [0, 1].
+    """How much more, or less, the pastiche changes than the content: mean of the absolute difference, in [0, 1].
 
-    Means of blocks of 8 x 8 pixels are compared: flicker is seen in areas, the noise of single pixels is not. The
-    figure needs no flow. It is 0 where the pastiche changes as the content does, so not where it stands still.
+    The figure compares means of blocks of 8 x 8 pixels, because people see flicker in areas, and not the noise of
+    single pixels. No optical flow is needed. The figure is 0 for a pastiche that changes exactly as the content does. A
+    pastiche that stands still while the content changes has a figure above 0.
 
     Args:
         contents, pastiches: (previous, current), uint8 (H, W, 3).

@@ -20,7 +20,7 @@ SUFFIXES = (
     ".wmv",
     ".3gp",
 )
-# read as a picture by default, as a video where the output is one
+# read as a picture, or as a video where the output is a video
 ANIMATIONS = (".gif",)
 
 
@@ -36,7 +36,7 @@ def import_av():
     """The package PyAV.
 
     Raises:
-        UserError: it is not installed.
+        UserError: the package is not installed.
     """
     try:
         import av
@@ -53,7 +53,7 @@ def import_cv2():
     """The package OpenCV.
 
     Raises:
-        UserError: it is not installed.
+        UserError: the package is not installed.
     """
     try:
         import cv2
@@ -61,5 +61,5 @@ def import_cv2():
         raise UserError(
             "--temporal and the webcam need OpenCV, which is not installed; run 'pip install -r requirements-video.txt'"
         ) from None
-    cv2.setLogLevel(0)  # a camera that is not there is told in our own line
+    cv2.setLogLevel(0)  # without OpenCV's lines about a missing camera, for which there is a UserError
     return cv2

@@ -20,7 +20,7 @@ from src.video.segments import LENGTH, fingerprint, open_segments
 from src.video.source import at_rate, probe, read_frames
 from src.video.temporal import Plain, Steady
 
-# frames that may wait between two of the three threads; each is a picture in memory
+# frames that may wait between two of the three threads; each of them is a picture in memory
 WAITING = 4
 END = object()
 KEPT = "what is done is kept, and the same command goes on from there"
@@ -70,10 +70,11 @@ def stylize_video(
     frames, time_base = _frames(source, encoding, settings)
     rows = [np.asarray(embedding, np.float32).tobytes().hex() for embedding, _ in embeddings]
     seconds = [second for _, second in embeddings]
-    model = [stylizer.networks.name, stylizer.tile]
-    wishes = [asdict(settings), size, strength, preserve_colors, rows, seconds, *model, str(encoding)]
-    painter = (Steady if settings.temporal else Plain)(stylizer)
     shape = output_shape(source, size)
+    side = stylizer.side(shape[0] * shape[1])  # for all frames: free memory comes and goes
+    model = [stylizer.networks.name, side]
+    wishes = [asdict(settings), size, strength, preserve_colors, rows, seconds, *model, str(encoding)]
+    painter = (Steady if settings.temporal else Plain)(stylizer, side)
     key = fingerprint(source.path, stylizer.files, wishes)
     with told(content, output, shape, KEPT):
         rehearse(source, encoding, output, time_base, shape)
@@ -114,7 +115,7 @@ def output_shape(source, size) -> list[int]:
 
 
 class Styles:
-    """The style embedding of each moment. A strength of a model with a table of styles is none of the embedding.
+    """The style embedding of each moment. For a model with a table of styles, the strength is mixed in pixels instead.
 
     Args:
         stylizer, embeddings, strength: see `stylize_video`.
@@ -156,13 +157,13 @@ class _Paint:
         return finish(content, [self.painter.pastiche], self.look), alpha
 
     def state(self) -> dict:
-        """What the next frame depends on."""
+        """The arrays on which the next frame depends."""
         own = {} if self.styles.own is None else {"own": self.styles.own}
         return {**self.painter.state(), **own}
 
 
 def _run(frames, paint, segments, encoding, expected, progress) -> int:
-    """Stylises what is not done yet, and returns how many frames the video has."""
+    """Stylises the frames that are not done yet, and returns the number of all frames."""
     skipped = done = segments.frames()
     decoded = _in_thread(itertools.islice(frames, skipped, None))
     started, ended = time.monotonic(), False

@@ -1,4 +1,4 @@
-"""A video in the making: segments that are whole or absent, so that a run that was stopped goes on."""
+"""An unfinished video: segments that are whole or absent, from which a run that was stopped goes on."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ from src.files import atomic_write
 from src.lock import LOCK, only_run_in
 from src.video.packages import import_av
 
-# frames in a segment: what is lost at most when a run is stopped
+# frames in a segment; a run that is stopped loses fewer than this
 LENGTH = 24
 # what NumPy and PyAV make of a damaged file
 DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -25,9 +25,9 @@ def fingerprint(source, model, wishes) -> str:
     """What a run's frames depend on, as 64 hexadecimal digits: the source, the model and everything in `wishes`.
 
     Args:
-        source: the video's file, known by its size and the time of its last change.
-        model: the files of the networks, known likewise.
-        wishes: what JSON can hold, arrays as their bytes in hexadecimal.
+        source: the video's file, recognised by its size and the time of its last change.
+        model: the files of the networks, recognised in the same way.
+        wishes: options, as JSON can hold them; arrays as their bytes in hexadecimal.
     """
     files = [(str(Path(file).resolve()), *_size_and_time(file)) for file in (source, *model)]
     text = json.dumps([files, wishes], sort_keys=True)
@@ -59,7 +59,7 @@ def open_segments(output, key):
         finally:
             if not segments.done:
                 segments.discard()
-    with contextlib.suppress(OSError):  # it holds segments
+    with contextlib.suppress(OSError):  # the folder holds segments
         folder.rmdir()
 
 
@@ -89,7 +89,7 @@ class Segments:
         except DAMAGED:
             self.done = 0
         number = self.done
-        while self._note(number).is_file():  # they follow one that is made anew
+        while self._note(number).is_file():  # these segments follow one that is made anew
             self._note(number).unlink()
             number += 1
 

@@ -19,7 +19,7 @@ SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 
 @dataclass(frozen=True)
 class Source:
-    """What is known of a video before its frames are decoded.
+    """The properties of a video, known before its frames are decoded.
 
     Attributes:
         path: the file.
@@ -32,7 +32,7 @@ class Source:
         bits: of a colour channel.
         alpha: whether frames have transparency; of a GIF, whether the first one is transparent somewhere.
         colours: (colorspace, primaries, transfer, range) as FFmpeg numbers them.
-        notes: what gets lost in reading, a line each.
+        notes: a line for each property that is lost in reading.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class Frame:
         duration: until the next one, in the same units.
         image: uint8 (H, W, 3) RGB.
         alpha: uint8 (H, W), or None.
-        repeated: whether it is the frame before once more, shown longer.
+        repeated: whether this is the same frame as the one before.
     """
 
     pts: int
@@ -90,7 +90,7 @@ def probe(path) -> Source:
             seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
             bits = max(component.bits for component in components)
             alpha = any(component.is_alpha for component in components) or "pal8" in first.format.name
-            if alpha and context.name == "gif":  # its decoder gives all of them an alpha
+            if alpha and context.name == "gif":  # the decoder of GIF gives all frames an alpha channel
                 alpha = first.to_ndarray(format="rgba")[..., 3].min() < 255
             ratio = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
             notes = []

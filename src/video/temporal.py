@@ -5,10 +5,10 @@ import numpy as np
 from src.video.measure import Steadiness, optical_flow, warp
 from src.video.packages import import_cv2
 
-# part of the former statistics, and of the former pastiche where the flow is valid, in the next one
+# weights of the former statistics, and of the former pastiche where the flow is valid, in the next frame
 KEEP_STATISTICS = 0.85
 KEEP_PIXELS = 0.75
-# flow, pixels a frame, at which half of that is kept: each step of a fast motion blurs strokes a little more
+# flow, pixels a frame, at which that weight is halved, because each step of a fast motion blurs strokes a little more
 HALVED_AT = 3.0
 # two frames belong to different scenes when their thumbnails differ by this much, mean of [0, 1]
 CUT = 0.18
@@ -22,18 +22,19 @@ class Plain:
 
     Args:
         stylizer: `src.stylize.stylizer.Stylizer`.
+        side: of the tiles of all frames, from `Stylizer.side`; None to choose it for each.
     """
 
-    def __init__(self, stylizer):
-        self.stylizer, self.pastiche = stylizer, None
+    def __init__(self, stylizer, side=None):
+        self.stylizer, self.side, self.pastiche = stylizer, side, None
 
     def paint(self, content, embedding) -> np.ndarray:
         """The pastiche, uint8 (H, W, 3), of the next frame; `pastiche` keeps it."""
-        self.pastiche = self.stylizer.stylize(content, embedding)
+        self.pastiche = self.stylizer.stylize(content, embedding, side=self.side)
         return self.pastiche
 
     def state(self) -> dict:
-        """What the next frame depends on, {name: array}: saved with each segment, so that a stopped run goes on."""
+        """The arrays on which the next frame depends, {name: array}. Each segment keeps them for a resumed run."""
         return {} if self.pastiche is None else {"pastiche": self.pastiche}
 
     def restore(self, state):
@@ -46,19 +47,19 @@ class Plain:
 
 
 class Steady:
-    """Each frame with what is known of those before it; see the module.
+    """Each frame with the statistics and the pastiche of the frame before; see the module.
 
-    Statistics are smoothed where the engine has the graph for tiles, which takes them as an input. At a cut nothing is
-    kept. Differs from Ruder et al. 2016 (arXiv 1604.08610): nothing is optimised, the blend is one step.
+    Statistics are smoothed where the engine has the graph for tiles, which takes them as an input. At a cut, both start
+    anew. Differs from Ruder et al. 2016 (arXiv 1604.08610): no frame is optimised, each frame is blended once.
 
     Args:
-        stylizer: `src.stylize.stylizer.Stylizer`.
-        measured: of how many pairs of frames in a row the figures are taken, from the first of each segment on; a
-            frame that is measured is stylised by itself as well.
+        stylizer, side: as for `Plain`.
+        measured: number of pairs of frames, from the start of each segment, for which the figures are measured. A
+            measured frame is also stylised by itself.
     """
 
-    def __init__(self, stylizer, measured=4):
-        self.stylizer, self.measured = stylizer, measured
+    def __init__(self, stylizer, side=None, measured=4):
+        self.stylizer, self.side, self.measured = stylizer, side, measured
         self.content = self.pastiche = self.statistics = None
         self.since_start, self.plain, self.steadiness = 0, None, Steadiness()
 
@@ -70,7 +71,7 @@ class Steady:
             flow, valid = optical_flow(kept, content)
             pastiche = blend_along(flow, valid, (kept, content), (self.pastiche, pastiche))
         if self.since_start <= self.measured:
-            plain = self.stylizer.stylize(content, embedding)
+            plain = self.stylizer.stylize(content, embedding, side=self.side)
             if kept is not None and self.plain is not None:
                 self.steadiness.add((kept, content), (self.plain, plain), (self.pastiche, pastiche), flow, valid)
             self.plain = plain
@@ -79,14 +80,14 @@ class Steady:
         return pastiche
 
     def _stylize(self, content, embedding, goes_on):
-        found = self.stylizer.statistics(content, embedding)
+        found = self.stylizer.statistics(content, embedding, self.side)
         if found is None:
             self.statistics = None
-            return self.stylizer.stylize(content, embedding)
+            return self.stylizer.stylize(content, embedding, side=self.side)
         if goes_on and self.statistics is not None:
             found = KEEP_STATISTICS * self.statistics + (1 - KEEP_STATISTICS) * found
         self.statistics = found.astype(np.float32)
-        return self.stylizer.stylize(content, embedding, statistics=self.statistics)
+        return self.stylizer.stylize(content, embedding, statistics=self.statistics, side=self.side)
 
     def state(self) -> dict:
         """See `Plain.state`. The figures are part of it."""
@@ -126,7 +127,7 @@ def blend_along(flow, valid, contents, pastiches) -> np.ndarray:
     """
     cv2 = import_cv2()
     moved = warp(contents[0], flow).astype(np.float32)
-    # noise of single pixels is no reason to distrust the flow, so the difference is taken over a neighbourhood
+    # the difference is averaged over a neighbourhood, because the noise of single pixels does not make the flow wrong
     difference = cv2.GaussianBlur(np.abs(moved - contents[1]).mean(2) / 255, (0, 0), 2)
     trust = valid * np.clip(1 - difference / FADE, 0, 1)
     kept = KEEP_PIXELS / (1 + np.linalg.norm(flow, axis=2, keepdims=True) / HALVED_AT)

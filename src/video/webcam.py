@@ -1,4 +1,4 @@
-"""A webcam, stylised as it goes: in a window, or so many frames into a file."""
+"""A webcam, stylised while it runs: shown in a window, or a number of frames written to a file."""
 
 import contextlib
 import re
@@ -54,9 +54,9 @@ def open_camera(content):
 
 
 def record(read, paint, output, settings, size=0, progress=None):
-    """Writes so many stylised frames of a camera to a file, each with the time at which the camera gave it.
+    """Writes a number of stylised frames of a camera to a file, each with the time at which the camera took it.
 
-    When the camera goes before that, the frames until then are written.
+    When the camera is unplugged earlier, the frames until then are written.
 
     Args:
         read: from `open_camera`.

@@ -1,1 +1,1 @@
-"""Checkpoints: this project's, the published MindSpore ones, and what other frameworks left."""
+"""Checkpoints: this project's, the published MindSpore ones, and those of other frameworks."""

@@ -1,10 +1,11 @@
 """Pretrained networks of other frameworks as files that this project reads.
 
 - torchvision's VGG-16 and VGG-19 (.pth or .safetensors): input normalised with ImageNet's mean and deviation.
-- torchvision's Inception-v3 (.pth or .safetensors): ported from TensorFlow, it expects (x - 0.5) / 0.5 where the
-  published MindSpore one expects ImageNet's normalisation. The difference is folded into the first convolution and its
-  normalisation. torchvision's 3x3 average pools count the zeros past the border, TensorFlow's, the published ones and
-  ours don't: away from the border the features are torchvision's, near it TensorFlow's, where the weights come from.
+- torchvision's Inception-v3 (.pth or .safetensors): this network was ported from TensorFlow and expects the input
+  (x - 0.5) / 0.5; the published MindSpore network expects ImageNet's normalisation. The difference is folded into the
+  first convolution and its normalisation. torchvision's 3x3 average pools count the zeros past the border. Those of
+  TensorFlow, of the published network and of this project don't. So away from the border the features are
+  torchvision's, and near the border they are those of TensorFlow, where the weights come from.
 - MatConvNet's imagenet-vgg-verydeep-16.mat and -19.mat: RGB from 0 to 255 minus the average colour in the file.
 """
 
@@ -151,7 +152,7 @@ def vgg_from_matconvnet(path):
 
 
 def _average_colour(content, path):
-    """The average RGB colour on [0, 1]; older files keep it outside of `meta`, and some an average image."""
+    """The average RGB colour on [0, 1]. Older files keep it outside of `meta`; some have an average image instead."""
     meta = content.get("meta")
     normalisation = content.get("normalization") if meta is None else getattr(meta, "normalization", None)
     image = np.asarray(getattr(normalisation, "averageImage", ()), np.float64)
@@ -161,7 +162,7 @@ def _average_colour(content, path):
 
 
 def convert(source, target="") -> Path:
-    """Converts a pretrained network; what it is follows from its names.
+    """Converts a pretrained network, which is recognised by the names of its tensors.
 
     Args:
         source: .pth, .pt, .model, .safetensors or .mat file.
@@ -182,26 +183,26 @@ def convert(source, target="") -> Path:
         raise UserError(f"{source}: no such file")
     model = None
     if suffix == ".mat":
-        params, network = vgg_from_matconvnet(source)
+        params, name = vgg_from_matconvnet(source)
     else:
-        tensors = {name.removeprefix("module."): array for name, array in read_tensors(source).items()}
+        tensors = {key.removeprefix("module."): array for key, array in read_tensors(source).items()}
         if "Conv2d_1a_3x3.conv.weight" in tensors:
-            params, network = inception_from_torchvision(tensors, source), "inceptionv3"
+            params, name = inception_from_torchvision(tensors, source), "inceptionv3"
         elif "features.0.weight" in tensors:
-            params, network = vgg_from_torchvision(tensors, source)
+            params, name = vgg_from_torchvision(tensors, source)
         elif is_fast_neural_style(tensors):
             params, model = from_fast_neural_style(tensors, source)
-            network = source.stem
+            name = source.stem
         else:
             raise UserError(
                 f"{source}: its tensors ({', '.join(list(tensors)[:3])}, ...) are neither torchvision's VGG nor its "
                 "Inception-v3, nor fast_neural_style's"
             )
     if target.suffix.lower() != ".ckpt":
-        target = target / f"{network}.ckpt"
+        target = target / f"{name}.ckpt"
     if target.exists():
         raise UserError(f"{target}: exists; remove it, or name another file to write")
-    # Inception-v3 goes out under the published names, so that the published scripts read the file too
-    metadata = None if network == "inceptionv3" else model or {"loss_network": network, "source": source.name}
+    # Inception-v3 keeps the published names, so that the published scripts read the file, too
+    metadata = None if name == "inceptionv3" else model or {"loss_network": name, "source": source.name}
     save_checkpoint(target, {n: np.ascontiguousarray(a, np.float32) for n, a in params.items()}, metadata)
     return target

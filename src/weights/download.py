@@ -1,4 +1,4 @@
-"""torchvision's pretrained networks from their public addresses: whole or not at all, and going on where it was cut."""
+"""Downloads torchvision's pretrained networks. A file is whole or absent; a broken download goes on where it broke."""
 
 import hashlib
 import http.client
@@ -13,7 +13,7 @@ from src.errors import UserError
 SERVER = "https://download.pytorch.org/models"
 _BLOCK = 1 << 20
 _PATIENCE = 30  # seconds without a byte
-# a connection that brought something is opened again so often
+# how often a broken connection is opened again, as long as each one transferred some bytes
 _TRIES = 5
 
 
@@ -57,13 +57,13 @@ WEIGHTS = {
 
 
 def download(weights, folder, server=SERVER, progress=None) -> Path:
-    """The file, fetched unless it is there whole. What came before a break is kept as NAME.part and gone on from.
+    """The file, downloaded unless it exists already. NAME.part keeps the bytes of a broken download for the next try.
 
     Args:
         weights: `Weights`.
         folder: where the file goes.
         server: the address up to the file's name.
-        progress: function of the bytes there are and of all of them; or None.
+        progress: function of the bytes that have arrived and of all bytes; or None.
 
     Raises:
         UserError: no connection, no such file there, or other bytes than those of the checksum.
@@ -81,7 +81,7 @@ def download(weights, folder, server=SERVER, progress=None) -> Path:
         except urllib.error.HTTPError as error:
             raise UserError(f"{address}: the server answers {error.code} {error.reason}; {_by_hand(address)}") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            # a server that brought nothing this time won't the next
+            # no bytes arrived, so another try would be in vain
             if _size(part) == before or number == _TRIES - 1:
                 reason = getattr(error, "reason", None) or error or type(error).__name__
                 there = f" ({_size(part)} of {weights.size} bytes are there, and kept)" if _size(part) else ""
@@ -99,16 +99,17 @@ def download(weights, folder, server=SERVER, progress=None) -> Path:
 
 
 def _fetch(address, part, size, progress):
-    """Adds to `part` what the server sends, from where it ends, until the connection does."""
+    """Appends to `part` the bytes that follow those in it, until the connection ends."""
     start = _size(part)
     if start >= size:
         return
     headers = {"User-Agent": "style_transfer"} | ({"Range": f"bytes={start}-"} if start else {})
     with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=_PATIENCE) as answer:
-        whole = answer.status != 206  # a server that does not go on starts from the first byte
+        whole = answer.status != 206  # a server that can't go on in the middle sends the file from its first byte
         with part.open("wb" if whole else "ab") as stream:
             done = 0 if whole else start
-            while block := answer.read(min(_BLOCK, size + 1 - done)):  # one byte too many is enough to know
+            # one byte beyond the size shows that the file is another one
+            while block := answer.read(min(_BLOCK, size + 1 - done)):
                 stream.write(block)
                 done += len(block)
                 if progress:
@@ -116,10 +117,10 @@ def _fetch(address, part, size, progress):
 
 
 def _check(path, weights, address):
-    """Removes a file that is not the one of the checksum.
+    """Removes a file whose checksum is wrong.
 
     Raises:
-        UserError: it was not.
+        UserError: the checksum is wrong.
     """
     found = hashlib.sha256()
     with path.open("rb") as stream:

@@ -1,14 +1,14 @@
 """Checkpoints of PyTorch's example fast_neural_style (Johnson et al. 2016) and its clones, as models of this project.
 
-Their layers are this project's, in other words:
+Their layers are those of this project under other names:
 
     conv1 .. conv3 with in1 .. in3            contract1 .. contract3
     res1 .. res5, each conv1, in1, conv2, in2  residual1 .. residual5
     deconv1, deconv2 with in4, in5            upsample1, upsample2
     deconv3                                   output
 
-Their instance norms' weights and biases from res1 on are the one row of the table. Their pixels are 0 to 255: the first
-convolution is multiplied by 255 here, the last one divided by it.
+The weights and biases of their instance norms from res1 on are the one row of the table. Their pixels are 0 to 255, so
+the first convolution is multiplied by 255 here, and the last one divided by 255.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ from src.styles import style_name
 from src.weights.modelzoo import take
 
 PIXEL_RANGE = 255
-# what instance norms of PyTorch before 0.4 wrote and nothing reads
+# entries that instance norms of PyTorch before 0.4 wrote, and that no program reads
 UNREAD = ("running_mean", "running_var", "num_batches_tracked")
 MARKS = ("conv1.conv2d.weight", "deconv1.conv2d.weight", "res1.conv1.conv2d.weight")
 
@@ -32,7 +32,7 @@ def is_fast_neural_style(tensors) -> bool:
 
 
 def _layers(channels):
-    """(their convolution, their norm or None, ours, output and input channels, kernel), in order."""
+    """(their convolution, their norm or None, this project's layer, output and input channels, kernel), in order."""
     c1, c2, c3 = channels
     layers = [("conv1", "in1", "contract1.conv", c1, 3, 9)]
     layers += [("conv2", "in2", "contract2.conv", c2, c1, 3), ("conv3", "in3", "contract3.conv", c3, c2, 3)]
@@ -78,7 +78,8 @@ def from_fast_neural_style(tensors, where):
     params["predictor.row0"] = np.concatenate([*gammas, *betas]) / ROW_UNIT
     first = params["transfer.contract1.conv.weight"] * PIXEL_RANGE
     params["transfer.contract1.conv.weight"] = first
-    # the norm that follows takes any constant away; with this one, sums over pixels lie around zero and round less
+    # the norm after this layer removes any constant; this constant brings sums over pixels near zero, where they round
+    # less
     params["transfer.contract1.conv.bias"] = -0.5 * first.sum((1, 2, 3))
     for part in ("weight", "bias"):
         params[f"transfer.output.conv.{part}"] = params[f"transfer.output.conv.{part}"] / PIXEL_RANGE

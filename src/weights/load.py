@@ -1,4 +1,4 @@
-"""Weights as people have them, into networks. The format is recognised from the names inside, not from the file's."""
+"""Reads weights of several formats into networks. The names inside a file tell the format, not the file's own name."""
 
 import logging
 import zipfile
@@ -27,8 +27,9 @@ FOREIGN = {
     ".safetensors": "a safetensors",
     ".mat": "a MATLAB",
 }
-# what an ImageNet checkpoint may hold beside the layers used here: classifier, deeper layers, optimiser, counters. All
-# but the names that begin like a used layer: those would change what it computes (batch normalization in VGG, say).
+# entries that an ImageNet checkpoint may hold beside the layers used here: classifier, deeper layers, optimiser,
+# counters. Other entries that begin like a used layer are refused, because they would change what that layer computes
+# (batch normalization in VGG, for instance).
 USED = {"inception": ("Conv2d_1a.", "Conv2d_2", "Conv2d_3", "Conv2d_4", "Mixed_5", "Mixed_6"), "vgg": ("layers.",)}
 
 logger = logging.getLogger(__name__)
@@ -56,18 +57,22 @@ def read_weights(path):
 
 
 def describe(params, metadata=None) -> str:
-    """What a file's names look like, for errors."""
+    """The kind of a file in words, by its names, for errors."""
     if metadata and "network" in metadata:
-        network = metadata["network"]
-        kind = "styles in a table" if metadata.get("styles") else f"{network.get('predictor', 'unknown')} predictor"
+        network_options = metadata["network"]
+        kind = (
+            "styles in a table"
+            if metadata.get("styles")
+            else f"{network_options.get('predictor', 'unknown')} predictor"
+        )
         return f"a style transfer model of this project ({kind})"
     if modelzoo.is_published(params):
         return "the published trained checkpoint"
     if "Conv2d_1a.conv.weight" in params:
         return "an Inception-v3 only (inceptionv3.ckpt)"
     if any(name.startswith(("layers.", "conv1_1.")) for name in params):
-        network = _loss_network_name(params) or "a network in the manner of VGG"
-        return f"{network}, a loss network"
+        found = _loss_network_name(params) or "a network in the manner of VGG"
+        return f"{found}, a loss network"
     if any(name.startswith("features.") for name in params):
         return f"a network with torchvision's names ({CONVERTER})"
     if not params:
@@ -84,15 +89,16 @@ def load_model(path, inception_ckpt="") -> StylizationModel:
     Args:
         path: checkpoint.
         inception_ckpt: Inception-v3 for a published checkpoint: inceptionv3.ckpt, or any file that `read_inception`
-            takes. Empty takes the one inside the checkpoint. Not read for this project's, which hold their predictor.
+            takes. Empty takes the one inside the checkpoint. Ignored for this project's checkpoints, which hold their
+            predictor.
 
     Raises:
-        UserError: not such a checkpoint (says what it looks like), or a parameter is missing, misshapen or unknown.
+        UserError: another kind of file (the error says which), or a parameter is missing, misshapen or unknown.
     """
     params, metadata = read_weights(path)
     if metadata and "network" in metadata:
-        network = defaults(network=metadata["network"])["network"]
-        model = create_model(network, metadata.get("loss_network", "vgg16"), metadata.get("styles", ()))
+        network_options = defaults(network=metadata["network"])["network"]
+        model = create_model(network_options, metadata.get("loss_network", "vgg16"), metadata.get("styles", ()))
         if inception_ckpt:
             logger.warning("inception_ckpt %s is not read: %s holds its own predictor", inception_ckpt, path)
     elif modelzoo.is_published(params):
@@ -149,13 +155,13 @@ class LossWeights:
 
     Attributes:
         path: the file.
-        network: vgg16, vgg19 or distilled_vgg19.
+        kind: vgg16, vgg19 or distilled_vgg19.
         params: {name in the file: array}.
         names: {this project's name: name in the file}, where they differ.
     """
 
     path: Path
-    network: str
+    kind: str
     params: dict[str, np.ndarray]
     names: dict[str, str] = field(default_factory=dict)
 
@@ -175,15 +181,17 @@ def _loss_network_name(params, metadata=None):
         return "vgg19" if "conv3_4.weight" in params else "vgg16"
     found = {name for name in params if name.startswith("layers.")}
     for depth in (16, 19):
-        # a file may end early, but it has no layer where this network has none
+        # a file may lack the last layers, but must not have a layer that this network lacks
         if found and found <= set(_vgg_names(depth).values()):
             return f"vgg{depth}"
     return None
 
 
 def read_loss_network(path) -> LossWeights:
-    """Reads a loss network: the published vgg16.ckpt, a converted VGG, the distilled network (.npz), or the slice of
-    VGG-16 (to relu4_1) inside the published trained checkpoint. A classifier and an optimiser's entries are ignored.
+    """Reads a loss network: the published vgg16.ckpt, a converted VGG, the distilled network (.npz).
+
+    The slice of VGG-16 (up to relu4_1) inside the published trained checkpoint can be read, too. Entries of a
+    classifier and of an optimiser are ignored.
 
     Raises:
         UserError: the file is of something else, or holds entries that would change what the network computes.
@@ -192,16 +200,16 @@ def read_loss_network(path) -> LossWeights:
     prefix = "vgg_conv4.layers."
     if modelzoo.is_published(params):
         params = {"layers." + n[len(prefix) :]: array for n, array in params.items() if n.startswith(prefix)}
-    network = _loss_network_name(params, metadata)
-    if network is None:
+    kind = _loss_network_name(params, metadata)
+    if kind is None:
         if any(name.startswith("layers.") for name in params):
             _refuse_unknown(params, _vgg_names(16).values(), "", USED["vgg"], path)
         raise UserError(
             f"checkpoint {path}: found {describe(params, metadata)}, expected a loss network (vgg16.ckpt, a converted "
             "VGG, or the distilled VGG-19)"
         )
-    names = {} if "conv1_1.weight" in params else _vgg_names(int(network[3:]))
-    return LossWeights(Path(path), network, params, names)
+    names = {} if "conv1_1.weight" in params else _vgg_names(int(kind[3:]))
+    return LossWeights(Path(path), kind, params, names)
 
 
 def _vgg_names(depth):
@@ -211,7 +219,7 @@ def _vgg_names(depth):
 
 
 def load_loss_network_weights(weights, cell):
-    """Sets a loss network's parameters; a file without biases leaves zeros, one without input normalisation ImageNet's.
+    """Sets a loss network's parameters. Without biases in the file they stay 0, without normalisation it is ImageNet's.
 
     Args:
         weights: a path, or `LossWeights`.
@@ -224,9 +232,9 @@ def load_loss_network_weights(weights, cell):
     if not isinstance(weights, LossWeights):
         weights = read_loss_network(weights)
     params, path = weights.params, weights.path
-    if weights.network != cell.network:
+    if weights.kind != cell.kind:
         raise UserError(
-            f"checkpoint {path}: found {weights.network}, expected {cell.network}; choose with --loss_network, or name "
+            f"checkpoint {path}: found {weights.kind}, expected {cell.kind}; choose with --loss_network, or name "
             "another file with --loss_network_ckpt"
         )
     wanted = dict(cell.parameters_and_names())

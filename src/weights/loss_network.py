@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from src.errors import UserError
+from src.models.compact_prediction import STATISTICS_TAPS, StatisticsPredictor
 from src.models.factory import new_loss_network
-from src.models.style_prediction import STATISTICS_TAPS
 from src.weights.load import load_loss_network_weights, read_loss_network
 from src.weights.unit_activations import scale_to_unit_activations
 
@@ -20,7 +20,7 @@ def find_loss_weights(loss, search_dir=""):
     """Path of the loss network's weights: `loss_network_ckpt`, or the file of its usual name in `search_dir`.
 
     Raises:
-        UserError: there is none; names the files looked for.
+        UserError: no such file; the error names the files that were tried.
     """
     if loss.loss_network_ckpt:
         path = Path(loss.loss_network_ckpt)
@@ -41,7 +41,7 @@ def find_loss_weights(loss, search_dir=""):
 
 
 def create_loss_network(loss, search_dir="", taps=None):
-    """The loss network with its weights, frozen; a VGG's scaled to mean activations of 1 when `loss` says so.
+    """The loss network with its weights, frozen. A VGG is scaled to mean activations of 1 where `loss` says so.
 
     Args:
         loss: `src.sections.LossConfig`.
@@ -61,6 +61,19 @@ def create_loss_network(loss, search_dir="", taps=None):
 
 
 def create_statistics_network(loss, search_dir=""):
-    """The loss network that a statistics predictor reads, with the weights as they are in the file. See
-    `create_loss_network`."""
+    """The loss network that a statistics predictor reads, with unscaled weights. See `create_loss_network`."""
     return create_loss_network(dataclasses.replace(loss, unit_activations=False), search_dir, STATISTICS_TAPS)
+
+
+def attach_loss_network(predictor, loss, search_dir=""):
+    """Gives a statistics predictor the loss network that it reads. Other predictors read none.
+
+    Args:
+        predictor: of a `src.models.factory.StylizationModel`.
+        loss, search_dir: see `create_loss_network`.
+
+    Raises:
+        UserError: see `create_loss_network`.
+    """
+    if isinstance(predictor, StatisticsPredictor):
+        predictor.attach(create_statistics_network(loss, search_dir))

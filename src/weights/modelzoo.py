@@ -1,8 +1,8 @@
 """The published MindSpore port's trained checkpoint, entry by entry, and this project's parameters.
 
-The published file holds the whole training cell: 711 entries. 102 of them are trained, 350 are Inception-v3, and the
-rest is what training left behind (Adam's moments, counters, four overlapping slices of VGG-16). The port keeps one pair
-of dense layers for each conditional instance normalization; here all of them are rows of `transfer.heads`.
+The published file holds the whole training cell: 711 entries. 102 of them are trained parameters, 350 are Inception-v3,
+and the rest belongs to the training (Adam's moments, counters, four overlapping slices of VGG-16). The port has a pair
+of dense layers for each conditional instance normalization; here all of these are rows of `transfer.heads`.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ INCEPTION = "inception."
 NATIVE_INCEPTION = "predictor.inception."
 EMBEDDING = 100
 RESIDUAL = 128
-# the port's name, ours, output and input channels, kernel; of the layers with one convolution
+# layers with one convolution: the port's name, this project's name, output and input channels, kernel
 CONTRACT = (
     ("conv1", "contract1", 32, 3, 9),
     ("conv2", "contract2", 64, 32, 3),
@@ -52,7 +52,7 @@ class Entry:
         name: published name.
         shape: its shape.
         source: this project's name.
-        rows: the rows of `source` that it is; None for all of it.
+        rows: the rows of `source` that the parameter is; None for all rows.
     """
 
     name: str
@@ -136,7 +136,7 @@ def inception_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def vgg_index(depth) -> dict[str, int]:
-    """Place of each convolution ("1_1", ...) in the port's, and torchvision's, list of layers."""
+    """Place of each convolution ("1_1", ...) in the list of layers of the port and of torchvision."""
     index, place = {}, 0
     for name in layer_names(BLOCKS[depth]):
         if name.endswith("_1") and name != "1_1":
@@ -180,7 +180,7 @@ def to_native(params, where, inception) -> dict[str, np.ndarray]:
     """A published trained checkpoint as this project's parameters.
 
     Args:
-        params: {published name: array}; what training left behind is not read.
+        params: {published name: array}; entries that are neither trained nor Inception-v3 are ignored.
         where: the file, for errors.
         inception: {name in inceptionv3.ckpt: array}.
 
@@ -190,7 +190,7 @@ def to_native(params, where, inception) -> dict[str, np.ndarray]:
     entries = trained_entries()
     known = {entry.name for entry in entries}
     for name in params:
-        # an instance norm's running statistics are written by the port and read by nobody
+        # the port writes running statistics of instance norms, which no program reads
         running = name.rsplit(".", 1)[-1] in ("moving_mean", "moving_variance", "mean", "variance")
         if name.startswith("transfer_net.") and name not in known and not running:
             raise UserError(f"checkpoint {where}: parameter {name} is none of the published network's")
@@ -224,10 +224,10 @@ def to_published(params, vgg=None, training=None) -> dict[str, np.ndarray]:
 
     Args:
         params: {name: array} of a `StylizationModel` of `configs/modelzoo.yaml`.
-        vgg: {name: array} of the loss network that trained it. None, or one that is no VGG-16 without bias, writes
-            zeros: no published script reads these entries, they take `vgg16.ckpt`.
+        vgg: {name: array} of the loss network of the training. For None, or for another network than a VGG-16 without
+            bias, zeros are written: no published script reads these entries, as they all read `vgg16.ckpt`.
         training: Adam's `moment1.<name>`, `moment2.<name>` (names of this project), `global_step`, `learning_rate`,
-            `beta1_power`, `beta2_power`; those that are not given are written as before the first step.
+            `beta1_power`, `beta2_power`; missing ones get the value that they have before the first step.
     """
     training = training or {}
     published = _trained(params, "model")
@@ -240,7 +240,8 @@ def to_published(params, vgg=None, training=None) -> dict[str, np.ndarray]:
         published[f"beta{i}_power"] = np.float32(training.get(f"beta{i}_power", beta**step)).reshape(())
     for moment in ("moment1.", "moment2."):
         given = {name[len(moment) :]: array for name, array in training.items() if name.startswith(moment)}
-        zeros = {name: np.zeros_like(array) for name, array in params.items()}  # what Adam does not train has none
+        # parameters that Adam does not train have no moments
+        zeros = {name: np.zeros_like(array) for name, array in params.items()}
         values = _trained({**zeros, **given}, "optimiser")
         published.update({moment + name: array for name, array in values.items()})
     for name, shape in shapes.items():
@@ -274,10 +275,10 @@ def _vgg_slices(vgg):
     return slices
 
 
-def check_published(network):
+def check_published(network_options):
     """Raises a UserError that names the first option in which a `NetworkConfig` differs from the published network."""
     for option, expected in to_dict(published_network()).items():
-        found = getattr(network, option)
+        found = getattr(network_options, option)
         if found != expected:
             raise UserError(
                 f"option format: modelzoo can't hold a network with {option} {found!r}, only {expected!r}; "
@@ -285,16 +286,16 @@ def check_published(network):
             )
 
 
-def save_published(path, network, params, vgg=None, training=None):
+def save_published(path, network_options, params, vgg=None, training=None):
     """Writes a model as the published trained checkpoint.
 
     Args:
         path: file to write, ending in .ckpt.
-        network: the model's `NetworkConfig`.
+        network_options: the model's `NetworkConfig`.
         params, vgg, training: see `to_published`.
 
     Raises:
         UserError: the model is not of the published network, or a parameter holds NaN or Inf.
     """
-    check_published(network)
+    check_published(network_options)
     save_checkpoint(path, to_published(params, vgg, training), None)

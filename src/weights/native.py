@@ -35,7 +35,7 @@ def check_finite(array, name, where):
 
 
 def compute_checksum(arrays, metadata) -> str:
-    """SHA-256 of what a checkpoint holds, whatever the file's own layout.
+    """SHA-256 of a checkpoint's contents, which does not depend on the layout of the file.
 
     Args:
         arrays: {name: array}, in the types in which the file has them.
@@ -79,7 +79,7 @@ def save_checkpoint(path, params, metadata, half=False):
         written = {entry["name"]: entry["data"].asnumpy() for entry in entries}
         extra = {METADATA: json.dumps({**known, CHECKSUM: compute_checksum(written, known)})}
     with atomic_write(path) as temporary:
-        written = temporary.with_suffix(".ckpt")  # MindSpore adds that to any other ending, .CKPT too
+        written = temporary.with_suffix(".ckpt")  # MindSpore adds this ending to any other, also to .CKPT
         try:
             ms.save_checkpoint(entries, str(written), append_dict=extra)
             written.replace(temporary)
@@ -87,10 +87,11 @@ def save_checkpoint(path, params, metadata, half=False):
             cause = error.__cause__ or error.__context__
             raise cause if isinstance(cause, OSError) else OSError(f"{path}: {error}") from error
         finally:
-            written.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore's own, left when it fails
+            # a temporary file of MindSpore, which stays when saving fails
+            written.with_suffix(".tmp").unlink(missing_ok=True)
             if written != temporary:
                 written.unlink(missing_ok=True)
-        # MindSpore leaves it readable for its owner alone, so that a server under another name can't load it
+        # MindSpore makes the file readable for its owner only, so that a server under another account can't load it
         temporary.chmod(0o644)
 
 
@@ -102,7 +103,7 @@ def read_checkpoint(path):
         float32.
 
     Raises:
-        UserError: no such file, not a MindSpore checkpoint, or one whose contents don't fit its checksum.
+        UserError: no such file, not a MindSpore checkpoint, or contents that don't match the checksum.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -142,7 +143,7 @@ def _read_metadata(text, arrays, path):
 
 @contextmanager
 def _named_ckpt(path):
-    """The path of a file, or of a link to it: MindSpore reads what ends in .ckpt, in small letters, only."""
+    """Yields a path of the file that ends in .ckpt in small letters, if need be of a link. MindSpore reads no other."""
     if path.suffix == ".ckpt":
         yield path
         return

@@ -1,7 +1,8 @@
-"""Reads tensors from PyTorch's files without PyTorch, and without running anything that a file may hold.
+"""Reads tensors from PyTorch's files without PyTorch, and without running code from a file.
 
-A .pth file is a pickle, which can call any function when it is opened. The reader here knows the handful of names that
-a state dict needs, builds them itself, and refuses every other; tensors are read from the raw bytes beside the pickle.
+A .pth file is a pickle, which can call any function when it is opened. The reader here knows the few names that a state
+dict needs, builds these objects itself, and refuses every other name. Tensors are read from the raw bytes beside the
+pickle.
 Both layouts are read: the zip archive of PyTorch 1.6 and later, and the older one that torchvision's VGG files have.
 """
 
@@ -18,7 +19,7 @@ import numpy as np
 from src.errors import UserError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-# what the pickle and zip modules raise when bytes are missing or wrong
+# exceptions of the pickle and zip modules when bytes are missing or wrong
 DAMAGE = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
@@ -66,7 +67,7 @@ class _Tensor:
     strides: tuple
 
     def __setstate__(self, state):
-        """Old files set flags of a Parameter after building it; none matters here."""
+        """Ignores the flags that old files set after they have built a Parameter."""
 
     def array(self, raw) -> np.ndarray:
         kind = np.dtype(STORAGES[self.storage.kind])
@@ -113,7 +114,7 @@ class _Unpickler(pickle.Unpickler):
         if (module, name) in self.ALLOWED:
             return self.ALLOWED[module, name]
         if module in ("torch", "torch.cuda") and name in STORAGES:
-            return name  # a storage's kind stands for its class
+            return name  # the name of a storage's class says the type of its numbers
         raise _Unsafe(f"{module}.{name}")
 
     def persistent_load(self, pid):
@@ -126,7 +127,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _tensors(loaded):
-    """The state dict in what was loaded: itself, or under one of the usual keys of a training checkpoint."""
+    """The state dict of a file: the loaded object itself, or its entry under a usual key of a training checkpoint."""
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(loaded, dict) and isinstance(loaded.get(key), dict):
             loaded = loaded[key]

@@ -1,8 +1,8 @@
 """A loss network whose layers all have mean activation 1, so that loss weights hold for weights from any source.
 
-Caffe's VGG-16 has activations of about 180 at relu3_3, torchvision's of about 1, and the style loss over the content
-loss grows with their square. ReLU networks can be scaled layer by layer without any other change of what they compute
-(Gatys et al. 2016, section 2). Differs from Gatys et al.: one factor a layer rather than one a filter, so that filters
+Activations at relu3_3 are about 180 in Caffe's VGG-16 and about 1 in torchvision's. The ratio of style loss to content
+loss grows with their square. The layers of a ReLU network can be scaled one by one without any other change of the
+output (Gatys et al. 2016, section 2). Differs from Gatys et al.: one factor a layer, not one a filter, so that filters
 keep their proportions.
 """
 
@@ -23,40 +23,40 @@ class LayerMeans(nn.Cell):
     """Images (N, 3, H, W) in [0, 1] to the mean activation of each layer of a VGG, a float32 vector.
 
     Args:
-        network: `src.models.vgg.VGG`.
+        vgg: `src.models.vgg.VGG`.
     """
 
-    def __init__(self, network):
+    def __init__(self, vgg):
         super().__init__()
-        self.network = (network,)  # a tuple, so that its parameters keep their names
+        self.vgg = (vgg,)  # a tuple, so that its parameters keep their names
         self.set_train(False)
 
     def construct(self, images):
-        network = self.network[0]
-        x = network.prepare(images)
+        vgg = self.vgg[0]
+        x = vgg.prepare(images)
         means = ()
-        for layer in network.layers:
+        for layer in vgg.layers:
             x = layer(x)
             means += (x.mean(),)
         return ms.ops.stack(means)
 
 
-def scale_to_unit_activations(network, where):
+def scale_to_unit_activations(vgg, where):
     """Scales weights and biases of a `src.models.vgg.VGG` so that each layer's mean activation is 1.
 
     The mean is over channels, positions and the photographs of `PHOTOGRAPHS`.
 
     Args:
-        network: with its weights.
-        where: their file, for errors.
+        vgg: the VGG with its weights.
+        where: the file of the weights, for errors.
 
     Raises:
-        UserError: a layer that never fires, or the photographs are gone.
+        UserError: a layer whose activations are all 0, or missing photographs.
     """
     photographs = [to_network(read_at(path, SIDE)) for path in list_images(PHOTOGRAPHS, "unit_activations")]
-    means = LayerMeans(network)(ms.Tensor(np.concatenate(photographs))).asnumpy()
+    means = LayerMeans(vgg)(ms.Tensor(np.concatenate(photographs))).asnumpy()
     before = 1.0
-    for layer, mean in zip(network.layers, means.tolist(), strict=True):
+    for layer, mean in zip(vgg.layers, means.tolist(), strict=True):
         if not 0 < mean < np.inf:
             name = layer.weight.name.split(".")[-2]
             raise UserError(

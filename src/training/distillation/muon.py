@@ -4,7 +4,7 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, nn, ops
 
 MOMENTUM = 0.95
-# Jordan's quintic iteration: brings every singular value near 1 in five rounds
+# coefficients of Jordan's quintic iteration, five rounds of which bring every singular value near 1
 ROUNDS, A, B, C = 5, 3.4445, -4.7750, 2.0315
 
 
@@ -22,9 +22,9 @@ def orthogonalised(matrix):
 class Muon(nn.Cell):
     """Orthogonal updates for convolution kernels, Adam for everything else, at one learning rate.
 
-    Natural images have most of their energy in a few directions; Adam learns those first and leaves the fine ones,
-    which a predictor of style statistics needs. Orthogonal updates learn all alike. They are scaled to
-    the size of Adam's (Liu et al. 2025, section 2.2).
+    Natural images have most of their energy in a few directions. Adam learns these first, and is slow with the fine
+    ones, which a predictor of style statistics needs. Orthogonal updates learn all directions at the same pace. They
+    are scaled to the size of Adam's updates (Liu et al. 2025, section 2.2).
 
     Args:
         parameters: to train; those with four axes are kernels.
