@@ -27,7 +27,7 @@ def clip(tmp_path):
 
 @pytest.mark.parametrize("space", [1, 6])
 def test_colours_are_those_of_the_matrix_that_the_video_names(tmp_path, space):
-    picture, source, output = make_image(64, 64), tmp_path / "a.mkv", tmp_path / "b.mkv"
+    picture, source, output = np.full((64, 64, 3), (230, 30, 90), np.uint8), tmp_path / "a.mkv", tmp_path / "b.mkv"
     with av.open(str(source), "w") as container:
         stream = container.add_stream("libx264", rate=10, options={"crf": "4"})
         stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
@@ -39,8 +39,7 @@ def test_colours_are_those_of_the_matrix_that_the_video_names(tmp_path, space):
     with av.open(str(output)) as container:
         assert container.streams.video[0].codec_context.colorspace == space
         found = next(container.decode(video=0)).to_ndarray(format="rgb24", src_colorspace=space)
-    difference = found.astype(int) - (255 - picture)  # of single pixels by the halved colours, not of the mean
-    assert np.abs(difference.mean((0, 1))).max() < 3
+    assert np.abs(found.astype(int) - (255 - picture)).max() < 8  # the other matrix is 20 levels off
 
 
 def test_a_part_has_its_own_chapters(tmp_path):
