@@ -22,7 +22,8 @@ src/methods.py says in one table in what the four differ. All of them share the 
 loss network (models.vgg.VGG), whose features the losses compare. The three that train share conditional instance
 normalization (models.normalization.InstanceNorm) and the training step (training.train_step.TrainOneStep); the loop
 over the steps is run_steps in training/trainer.py. A new term of the loss is added in StylizationLoss, its weight in
-options/training.py; a search for grid_weight shows every place. Dimensions of a network's layers are in models/shapes.py.
+options/training.py; a search for grid_weight shows every place. Dimensions of a network's layers are in
+models/shapes.py.
 
 The bundled model is made in another way than the paper's: src/training/distillation/ says how, and
 models/compact_prediction.py has its style prediction network. The recipes are configs/compact.yaml,
