@@ -9,7 +9,7 @@ import yaml
 from src.config import to_dict
 from src.data.dataset import PairedImages
 from src.errors import UserError
-from src.files import check_folder
+from src.files import atomic_write, check_folder
 from src.lock import only_run_in
 from src.sections import SECTIONS
 from src.signals import Interrupt, status
@@ -100,7 +100,8 @@ def _train(options, runtime, output):
     if runtime.is_main:
         output.mkdir(parents=True, exist_ok=True)
         sections = {name: to_dict(section) for name, section in vars(options).items() if name in SECTIONS}
-        (output / "options.yaml").write_text(yaml.safe_dump(sections))
+        with atomic_write(output / "options.yaml") as temporary:
+            temporary.write_text(yaml.safe_dump(sections))
         log = LossLog(output / "losses.csv", objective.names, start, setting.steps, setting.summary)
         preview = Preview(model, *images.all_files(), options.data.image_size)
 
