@@ -165,6 +165,7 @@ def _is_description(content) -> bool:
         type(content["embedding_size"]) is int
         and isinstance(content["parts"], str)
         and all(isinstance(port["name"], str) and isinstance(port["shape"], list) for port in ports)
+        and isinstance(network, dict)
         and isinstance(content.get("styles", []), list)
         and all(isinstance(name, str) for name in content.get("styles", []))
         and all(type(network[name]) is kind for name, kind in plain.items())
