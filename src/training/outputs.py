@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from src.config import to_dict
+from src.files import atomic_write
 from src.sections import SECTIONS
 from src.training.log import LossLog
 from src.training.preview import Preview
@@ -31,7 +32,8 @@ class Outputs:
         if self._writes:
             self._folder.mkdir(parents=True, exist_ok=True)
             sections = {name: to_dict(section) for name, section in vars(options).items() if name in SECTIONS}
-            (self._folder / "options.yaml").write_text(yaml.safe_dump(sections))
+            with atomic_write(self._folder / "options.yaml") as temporary:
+                temporary.write_text(yaml.safe_dump(sections))
             csv = self._folder / "losses.csv"
             self._log = LossLog(csv, names, run.start, options.train.steps, options.train.summary)
             self._preview = Preview(run.model, *images.all_files(), options.data.image_size)
