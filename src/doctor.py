@@ -166,7 +166,8 @@ def device_finding(mindspore, nodes=Path("/dev")) -> Finding:
     text = f"found {', '.join(have)}, of the build's {built}; --device_target auto takes {have[0]}"
     cards = sorted(path.name for path in Path(nodes).glob("davinci[0-9]*"))
     if cards and "Ascend" not in have:
-        text = f"{len(cards)} Ascend card{'s' * (len(cards) > 1)} here ({', '.join(cards)}), but MindSpore finds only {', '.join(have)}"
+        here = f"{len(cards)} Ascend card{'s' * (len(cards) > 1)} here ({', '.join(cards)})"
+        text = f"{here}, but MindSpore finds only {', '.join(have)}"
         return Finding("devices", FAULT, text, "source set_env.sh of a CANN that this MindSpore takes, see above")
     return Finding("devices", GOOD, text)
 
