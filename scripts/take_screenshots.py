@@ -28,7 +28,10 @@ from src.files import atomic_write, temporary_folder
 from src.options.option import Options, PathText, option
 
 PROGRAMS = ("chromium", "chromedriver")
-FLAGS = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync".split()
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync "
+    "--hide-scrollbars"
+).split()
 DESKTOP, PHONE = (1280, 860), (390, 844)
 PATIENCE = 300
 SLIDE = "const i = document.querySelector(arguments[0]); i.value = arguments[1]; i.dispatchEvent(new Event('input'))"

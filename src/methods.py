@@ -1,4 +1,4 @@
-"""The four methods of style transfer: one row each, which says in what they differ.
+"""The four methods of style transfer: a row each, which states the facts in which they differ.
 
 A row has facts, no behaviour. Code that does something else for a method asks its row by the name of the fact
 (`network.traits.has_table`), never for the method's name. So a fifth method is a fifth row.

@@ -155,7 +155,8 @@ class VideoJobs:
                 pixels = stream.codec_context.width * stream.codec_context.height
                 seconds = (container.duration or 0) / 1e6
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise Refusal(422, f"video: can't be read ({error.strerror or error}); send another video") from None
+            said = getattr(error, "strerror", None) or error
+            raise Refusal(422, f"video: can't be read ({said}); send another video") from None
         if pixels > self._settings.max_megapixels * 1e6:
             raise Refusal(413, f"video: has more than {self._settings.max_megapixels:g} million pixels a frame")
         if seconds > self._settings.max_video_seconds:
