@@ -16,7 +16,10 @@ class Copy:
 
     styles, tile, files, networks = (), 0, (), SimpleNamespace(name="none")
 
-    def stylize(self, content, embedding, statistics=None):
+    def side(self, pixels):
+        return 0
+
+    def stylize(self, content, embedding, statistics=None, side=None):
         return 255 - content
 
 
