@@ -9,8 +9,8 @@ Ghiasi et al. 2017      models.style_prediction.InceptionPredictor  configs/mode
 Dumoulin et al. 2016    models.style_prediction.StyleTable          configs/n_styles.yaml,
 (N styles)              models.style_transfer.StyleTransferNetwork  configs/n_styles_vgg16.yaml
                         training.objectives.TableStylization
-Johnson et al. 2016     those of Dumoulin et al., with a table of   configs/single_style.yaml
-(one style)             one row
+Johnson et al. 2016     those of Dumoulin et al., with a table of   configs/single_style.yaml,
+(one style)             one row                                     configs/single_style_vgg16.yaml
 Gatys et al. 2016       no networks of its own                      configs/optimize.yaml
 (optimises the image)   optimize.objective.PasticheLoss
                         optimize.optimizers.LBFGS
@@ -18,10 +18,12 @@ Gatys et al. 2016       no networks of its own                      configs/opti
                         optimize.method.Gatys
 ======================  ==========================================  =======================================
 
-src/methods.py says in one table in what the four differ. They share conditional instance normalization
-(models.normalization.InstanceNorm), the loss network (models.vgg.VGG) whose features the losses compare, the losses
-(losses.StylizationLoss), and the training step (training.train_step.TrainOneStep). The loop over the steps is run_steps
-in training/trainer.py. Dimensions of a network's layers are in models/shapes.py.
+src/methods.py says in one table in what the four differ. All of them share the losses (losses.StylizationLoss) and the
+loss network (models.vgg.VGG), whose features the losses compare. The three that train share conditional instance
+normalization (models.normalization.InstanceNorm) and the training step (training.train_step.TrainOneStep); the loop
+over the steps is run_steps in training/trainer.py. A new term of the loss is added in StylizationLoss, its weight in
+options/training.py; a search for grid_weight shows every place. Dimensions of a network's layers are in
+models/shapes.py.
 
 The bundled model is made in another way than the paper's: src/training/distillation/ says how, and
 models/compact_prediction.py has its style prediction network. The recipes are configs/compact.yaml,

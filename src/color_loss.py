@@ -7,7 +7,7 @@ from src.errors import UserError
 
 # sides of the areas whose mean colors are compared, pixels: a pixel, a stroke, a part of the picture
 AREAS = (1, 4, 16)
-# what keeps the loss finite for a style of one color, in squared colors of [0, 1]
+# added to variances, so that the loss is finite for a style of one color; squared colors of [0, 1]
 LEAST_VARIANCE, LEAST_COVARIANCE = 0.01, 1e-5
 
 
@@ -51,9 +51,10 @@ class ColorMoments(nn.Cell):
 def color_loss(actual, target):
     """How far the colors of images are from those of their styles: each image's loss, (N,).
 
-    The squared distance of the mean colors over the variance of the style's, and the mean over `AREAS` of the squared
-    distance of the covariances over the sum of the squares of both, the actual's without a gradient there. There is no
-    such term in the papers: their Gram matrices hold colors only through the features of a network.
+    The loss has two parts. One is the squared distance of the mean colors, divided by the variance of the style's
+    colors. The other is the squared distance of the covariances, divided by the sum of the squares of both, and
+    averaged over `AREAS`; the actual's square passes no gradient. The papers have no such term: their Gram matrices
+    hold colors only through the features of a network.
 
     Args:
         actual, target: of the pastiches and of the styles, as `ColorMoments` gives them.

@@ -1,4 +1,4 @@
-"""The four methods of style transfer: one row each, which says in what they differ.
+"""The four methods of style transfer: a row each, which states the facts in which they differ.
 
 A row has facts, no behaviour. Code that does something else for a method asks its row by the name of the fact
 (`network.traits.has_table`), never for the method's name. So a fifth method is a fifth row.
@@ -14,7 +14,7 @@ class Method:
     Attributes:
         name: what `--method` calls it.
         paper: authors and year.
-        arxiv: number of the paper at arxiv.org.
+        arxiv: number at arxiv.org of the paper, or of its first version.
         style_from: where a style comes from, in words.
         recipe: the file of options, from the project's folder, that shows the method.
         has_networks: whether there are networks, which are trained and exported, and which make a pastiche in one pass.

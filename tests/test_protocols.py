@@ -1,4 +1,4 @@
-"""Objectives and pixel optimisers have the members of their protocols, and take what the callers give."""
+"""Classes that stand behind a protocol have its members, and take the arguments that callers give."""
 
 import ast
 import dataclasses
@@ -10,8 +10,11 @@ import pytest
 from src.engines.engine import Networks
 from src.engines.exported import ExportedNetworks
 from src.engines.mindspore_networks import MindSporeNetworks
+from src.evaluation.pairs import PairStylizer
+from src.optimize.method import Gatys
 from src.optimize.objective import PasticheLoss
 from src.optimize.optimizers import OPTIMIZERS, PixelOptimizer
+from src.stylize.stylizer import Stylizer
 from src.training.distillation.objective import Distillation
 from src.training.distillation.statistics import StatisticsStylization
 from src.training.objective import Objective
@@ -22,6 +25,7 @@ OBJECTIVES = (Stylization, TableStylization, CropsStylization, StatisticsStyliza
 IMPLEMENTATIONS = [
     *((Objective, objective) for objective in OBJECTIVES),
     *((PixelOptimizer, optimizer) for optimizer in OPTIMIZERS.values()),
+    *((PairStylizer, stylizer) for stylizer in (Stylizer, Gatys)),
     *((Networks, networks) for networks in (MindSporeNetworks, ExportedNetworks)),
 ]
 

@@ -98,8 +98,9 @@ sys.path[:0] = [str(root), str(root / "tests")]
 import src
 import pytest
 from src.training.log import LossLog
-from tiny_runs import use_plain_steps
+from tiny_runs import use_few_statistics, use_plain_steps
 use_plain_steps(pytest.MonkeyPatch())
+use_few_statistics(pytest.MonkeyPatch())
 write = LossLog.write
 def write_and_die(self, first_step, rates, rows):
     write(self, first_step, rates, rows)

@@ -1,8 +1,8 @@
 """The largest numbers of a recipe's training step on real images, in float32: do they fit into float16?
 
-On a 910A the convolutions compute in float16, whose largest number is 65,504. What a convolution takes and gives, and
-the gradients of both multiplied by the loss scale, must stay below. Gram matrices and losses are float32 everywhere;
-their largest entries are noted too.
+On a 910A the convolutions compute in float16, whose largest number is 65,504. Inputs and outputs of a convolution, and
+their gradients times the loss scale, must stay below. Gram matrices and losses are float32 everywhere; their largest
+entries are noted, too.
 """
 
 import dataclasses
@@ -134,7 +134,7 @@ class Watch:
             losses.gram_matrix = real
 
 
-def measure_recipe(recipe, data, train, batches=2) -> Ranges:
+def measure_recipe(recipe, data, train, batches=2, loss_network="") -> Ranges:
     """The largest numbers of the first steps of a recipe, with the weights that its training starts from.
 
     A teacher's embeddings are left out: a recipe that distils is measured with its stylization losses.
@@ -143,6 +143,7 @@ def measure_recipe(recipe, data, train, batches=2) -> Ranges:
         recipe: file of a recipe.
         data, train: {name of an option: value} that go over the recipe's: folders, weights, size of a batch.
         batches: how many batches are looked at.
+        loss_network: in place of the recipe's; "" for that.
 
     Raises:
         UserError: weights or images that are not there.
@@ -151,6 +152,8 @@ def measure_recipe(recipe, data, train, batches=2) -> Ranges:
     # the targets of fixed crops are computed outside the step
     options.data = dataclasses.replace(options.data, **{"style_crops": 0, **data})
     options.train = dataclasses.replace(options.train, **{"distill_from": "", **train})
+    if loss_network:
+        options.loss = dataclasses.replace(options.loss, loss_network=loss_network)
     known = known_styles(options.network, starting_checkpoint(options.train))
     images = PairedImages(options.data, RUNTIME.seed, known_styles=known)
     ms.set_context(mode=ms.PYNATIVE_MODE)
@@ -182,11 +185,11 @@ def _training(options, images, known):
 
 
 def _optimization(options, images, known):
-    loss = weighted_loss(options.loss, options.optimize)
-    taps = tuple(dict.fromkeys((*loss.style_taps, *loss.content_taps)))
-    loss_network = create_loss_network(loss, options.train.ckpt_path, taps)
+    loss_options = weighted_loss(options.loss, options.optimize)
+    taps = tuple(dict.fromkeys((*loss_options.style_taps, *loss_options.content_taps)))
+    loss_network = create_loss_network(loss_options, options.train.ckpt_path, taps)
     side = options.data.image_size
-    objective = PasticheLoss(loss_network, taps, loss, np.zeros((1, 3, side, side), np.float32), (1.0,))
+    objective = PasticheLoss(loss_network, taps, loss_options, np.zeros((1, 3, side, side), np.float32), (1.0,))
 
     def run(content, style, step):
         # an optimisation starts from the content
@@ -196,4 +199,4 @@ def _optimization(options, images, known):
         return objective(content_features, style_grams, ())[0]
 
     weights = ms.ParameterTuple([objective.pastiche])
-    return {loss.loss_network: loss_network}, weights, run, options.optimize.loss_scale
+    return {loss_options.loss_network: loss_network}, weights, run, options.optimize.loss_scale

@@ -32,23 +32,23 @@ def recipe_step(recipe, runtime, distil=False):
         (cell, inputs).
     """
     options = defaults(recipe)
-    network, loss, train = options["network"], options["loss"], options["train"]
-    if not network.traits.has_networks:
-        return _optimization(weighted_loss(loss, options["optimize"]), options["optimize"], runtime)
-    styles = STYLES[: 1 if network.traits.has_one_style else 2] if network.traits.has_table else ()
-    model = create_model(network, loss.loss_network, styles)
-    if network.style_source == "statistics":
-        model.predictor.attach(new_loss_network(loss, STATISTICS_TAPS))
-    freeze(model, train.freeze)
-    objective = stylization = create_stylization(model, loss, new_loss_network, options["data"].style_crops > 0)
+    network_options, loss_options, train_options = options["network"], options["loss"], options["train"]
+    if not network_options.traits.has_networks:
+        return _optimization(weighted_loss(loss_options, options["optimize"]), options["optimize"], runtime)
+    styles = STYLES[: 1 if network_options.traits.has_one_style else 2] if network_options.traits.has_table else ()
+    model = create_model(network_options, loss_options.loss_network, styles)
+    if network_options.style_source == "statistics":
+        model.predictor.attach(new_loss_network(loss_options, STATISTICS_TAPS))
+    freeze(model, train_options.freeze)
+    objective = stylization = create_stylization(model, loss_options, new_loss_network, options["data"].style_crops > 0)
     for cell in (model, stylization.loss_network):
         apply_precision(cell, runtime.precision)
     if distil:
-        teacher = create_model(dataclasses.replace(network, predictor="statistics"), loss.loss_network)
-        teacher.predictor.attach(new_loss_network(loss, STATISTICS_TAPS))
-        hint = train.hint_weight if loss.loss_network == "distilled_vgg19" else 0.0
+        teacher = create_model(dataclasses.replace(network_options, predictor="statistics"), loss_options.loss_network)
+        teacher.predictor.attach(new_loss_network(loss_options, STATISTICS_TAPS))
+        hint = train_options.hint_weight if loss_options.loss_network == "distilled_vgg19" else 0.0
         objective = Distillation(model, teacher.predictor, objective, 0.5, hint)
-    side = INCEPTION_SIDE if network.style_source == "inception_v3" else SIDE
+    side = INCEPTION_SIDE if network_options.style_source == "inception_v3" else SIDE
     content, style = _images(side), _images(side)
     given = []
     if styles:
@@ -59,19 +59,19 @@ def recipe_step(recipe, runtime, distil=False):
     elif options["data"].style_crops:
         given = stylization.describe(style)
     trained = model.trainable_params()
-    return build_step(train, objective, trained, runtime), (content, style, *given)
+    return build_step(train_options, objective, trained, runtime), (content, style, *given)
 
 
 def _images(side):
     return ms.Tensor(np.random.default_rng(0).random((2, 3, side, side), np.float32))
 
 
-def _optimization(loss, settings, runtime):
-    taps = tuple(dict.fromkeys((*loss.style_taps, *loss.content_taps)))
-    loss_network = new_loss_network(loss, taps)
+def _optimization(loss_options, settings, runtime):
+    taps = tuple(dict.fromkeys((*loss_options.style_taps, *loss_options.content_taps)))
+    loss_network = new_loss_network(loss_options, taps)
     apply_precision(loss_network, runtime.precision)
     pastiche = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)
-    objective = PasticheLoss(loss_network, taps, loss, pastiche, (1.0,))
+    objective = PasticheLoss(loss_network, taps, loss_options, pastiche, (1.0,))
     features = loss_network(ms.Tensor(pastiche))
     style_targets = objective.loss.style_targets(features, ms.Tensor(pastiche))
     targets = ms.mutable(objective.loss.content_targets(features)), ms.mutable(style_targets)

@@ -127,7 +127,7 @@ def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss_options=
     """The networks of a checkpoint or of exported files, in the engine of that name.
 
     Args:
-        engine: mindspore, mindir, onnxruntime, openvino or auto (see `choose_engine`).
+        engine: mindspore, a name of `ENGINES`, or auto (see `choose_engine`).
         checkpoint: a checkpoint for mindspore, one of the two exported files for the others; empty for the bundled
             model.
         inception_ckpt, loss_options: see `src.engines.mindspore_networks.MindSporeNetworks.load`.

@@ -20,6 +20,8 @@ INPUTS = {
     "tiles": ({"content", "embedding", "statistics", "given"},),
 }
 
+RANKS = {"content": 4, "style": 4, "weights": 2, "embedding": 2}
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -146,10 +148,28 @@ def read_description(file, needed=True) -> dict:
         return {}
     try:
         content = json.loads(description.read_text(encoding="utf-8"))
-        content["embedding_size"], content["inputs"], content["parts"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{description}: missing or damaged; export.py writes it beside {file.name}") from None
+        whole = _is_description(content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise UserError(f"{description}: missing or damaged; export.py writes it beside {file.name}")
     return content
+
+
+def _is_description(content) -> bool:
+    """Whether the entries that programs read are of the types that export.py writes."""
+    ports = [*content["inputs"], *content.get("outputs", ())]
+    network = content.get("network", {})
+    plain = {name: kind for name, kind in Architecture.__annotations__.items() if name in network}
+    return (
+        type(content["embedding_size"]) is int
+        and isinstance(content["parts"], str)
+        and all(isinstance(port["name"], str) and isinstance(port["shape"], list) for port in ports)
+        and isinstance(network, dict)
+        and isinstance(content.get("styles", []), list)
+        and all(isinstance(name, str) for name in content.get("styles", []))
+        and all(type(network[name]) is kind for name, kind in plain.items())
+    )
 
 
 def assemble(name, files, read) -> ExportedNetworks:
@@ -191,6 +211,15 @@ def _check_part(graph, part) -> Graph:
             f"checkpoint {graph.path}: takes {' and '.join(sorted(graph.inputs))}, expected {expected}; write it with "
             f"export.py --parts {part}"
         )
+    shapes = {name: graph.inputs[name] for name in graph.inputs if name in RANKS}
+    if part == "predictor":
+        shapes["embedding"] = graph.outputs[0]
+    for name, shape in shapes.items():
+        if len(shape) != RANKS[name]:
+            raise UserError(
+                f"checkpoint {graph.path}: its {name} has {len(shape)} sides, expected {RANKS[name]}; write it with "
+                f"export.py --parts {part}"
+            )
     return graph
 
 

@@ -41,20 +41,20 @@ class MindSporeNetworks:
         set_free_inputs(self._transfer, image, Tensor(shape=(1, self.embedding_dim), dtype=ms.float32))
 
     @classmethod
-    def load(cls, checkpoint, inception_ckpt="", loss=None, precision="float32"):
+    def load(cls, checkpoint, inception_ckpt="", loss_options=None, precision="float32"):
         """The networks of a checkpoint file of any kind that `src.weights.load.load_model` reads.
 
         Args:
             inception_ckpt: Inception-v3 for a published checkpoint; empty takes the one inside it.
-            loss: `src.sections.LossConfig` naming the loss network that a `statistics` predictor reads.
+            loss_options: `src.sections.LossConfig` naming the loss network that a `statistics` predictor reads.
             precision: see `src.runtime.apply_precision`.
 
         Raises:
             UserError: no such file, or another kind of file; a statistics predictor without its loss network.
         """
         model = load_model(checkpoint, inception_ckpt)
-        if loss is not None:
-            attach_loss_network(model.predictor, loss, Path(checkpoint).parent)
+        if loss_options is not None:
+            attach_loss_network(model.predictor, loss_options, Path(checkpoint).parent)
         elif model.network.style_source == "statistics":
             raise UserError(
                 f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use "

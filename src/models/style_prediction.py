@@ -1,4 +1,4 @@
-"""What gives the style transfer network its numbers for a style: the style prediction network, or a table of styles.
+"""The source of a style's numbers for the style transfer network: the style prediction network, or a table of styles.
 
 The network has `construct(style (N, 3, H, W) RGB in [0, 1]) -> embedding (N, embedding_dim)`; the table in its place
 takes weights of its styles (N, styles). The bundled model's predictor is in models/compact_prediction.py.

@@ -36,7 +36,7 @@ class Iteration:
 
 
 class Gatys:
-    """Pastiches by optimisation, with the methods of a `src.stylize.stylizer.Stylizer` that an evaluation calls.
+    """Pastiches by optimisation, with the methods of `src.evaluation.pairs.PairStylizer`.
 
     Differs from Gatys et al.: the defaults are a start from the content, which reaches in 300 steps what a start from
     noise reaches in thousands, and Adam in place of L-BFGS. The losses are those of `src.losses`, normalised as

@@ -46,7 +46,7 @@ class RuntimeConfig(Options):
         "float16 computes the convolutions in half precision with loss scaling",
         choices=("float32", "float16", "bfloat16"),
     )
-    seed: int = option(1, "seed of weights, shuffling and augmentation")
+    seed: int = option(1, "seed of weights, shuffling and augmentation", least=0, most=2**32 - 1)
     distributed: bool = option(
         False, "one process a device, started by msrun or a rank table", aliases=("run_distribute",)
     )

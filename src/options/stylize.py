@@ -72,7 +72,7 @@ class StylizeConfig(Options):
     engine: str = option(
         "auto",
         "what runs the networks; auto takes the fastest that is installed and can read the checkpoint, as far as is "
-        "known (README.md)",
+        "known (docs/stylize.md)",
         choices=("auto", "mindspore", "mindir", "onnxruntime", "openvino", "mindspore_lite"),
         common=True,
     )

@@ -1,4 +1,4 @@
-"""From options to what a training step is made of."""
+"""From options to the parts of a training step: objective, optimiser, schedule."""
 
 import functools
 
@@ -41,10 +41,10 @@ def build_objective(options, model, runtime):
 
 
 def freeze(model, beginnings):
-    """Takes the parameters whose names begin so out of training.
+    """Freezes the parameters whose names begin like one of `beginnings`.
 
     Raises:
-        UserError: no parameter's name does.
+        UserError: no parameter's name begins like one of them.
     """
     for beginning in beginnings:
         found = [p for name, p in model.parameters_and_names() if name.startswith(beginning)]
@@ -55,12 +55,12 @@ def freeze(model, beginnings):
             parameter.requires_grad = False
 
 
-def build_step(train, objective, parameters, runtime):
+def build_step(train_options, objective, parameters, runtime):
     """The `TrainOneStep` of an objective, with its optimiser and schedule."""
-    optimizer = OPTIMIZERS[train.optimizer](parameters, learning_rates(train).tolist())
-    scale = train.loss_scale if runtime.precision == "float16" else None
+    optimizer = OPTIMIZERS[train_options.optimizer](parameters, learning_rates(train_options).tolist())
+    scale = train_options.loss_scale if runtime.precision == "float16" else None
     reducer = gradient_reducer(optimizer.parameters, runtime)
-    return TrainOneStep(objective, optimizer, train.clip_norm, train.ema_decay, scale, reducer)
+    return TrainOneStep(objective, optimizer, train_options.clip_norm, train_options.ema_decay, scale, reducer)
 
 
 def describe_versions() -> dict:

@@ -1,4 +1,4 @@
-"""A model with the weights that its training starts from."""
+"""A model with the first weights of its training."""
 
 import logging
 from pathlib import Path
@@ -14,42 +14,42 @@ from src.weights.native import load_into, to_arrays
 logger = logging.getLogger("style_transfer")
 
 
-def starting_checkpoint(train) -> str:
+def starting_checkpoint(train_options) -> str:
     """The checkpoint to start from: `init_ckpt`, or `ckpt_path` when that is a file rather than a folder."""
-    return train.init_ckpt or (train.ckpt_path if Path(train.ckpt_path).is_file() else "")
+    return train_options.init_ckpt or (train_options.ckpt_path if Path(train_options.ckpt_path).is_file() else "")
 
 
-def weights_folder(train) -> Path:
+def weights_folder(train_options) -> Path:
     """The folder in which pretrained networks are looked for."""
-    path = Path(train.ckpt_path)
+    path = Path(train_options.ckpt_path)
     return path.parent if path.is_file() else path
 
 
-def build_model(network, loss, train, styles=()):
+def build_model(network_options, loss_options, train_options, styles=()):
     """The model with its first weights: a checkpoint's, pretrained Inception-v3's, or new ones.
 
     Args:
-        network, loss, train: see `src.config`.
+        network_options, loss_options, train_options: see `src.config`.
         styles: names of the styles of a table, see `src.training.styles`.
 
     Raises:
         UserError: no such checkpoint, or one of another network; no inceptionv3.ckpt or loss network where one is
             needed.
     """
-    model = create_model(network, loss.loss_network, styles)
-    attach_loss_network(model.predictor, loss, weights_folder(train))
-    start = starting_checkpoint(train)
+    model = create_model(network_options, loss_options.loss_network, styles)
+    attach_loss_network(model.predictor, loss_options, weights_folder(train_options))
+    start = starting_checkpoint(train_options)
     if start:
         loaded = load_model(start)
-        check_same_network(network, loaded.network, start, ignore=("predictor", "train_inception"))
-        if network.traits.takes_more_styles:
+        check_same_network(network_options, loaded.network, start, ignore=("predictor", "train_inception"))
+        if network_options.traits.takes_more_styles:
             start_with_more_styles(model, loaded, start)
-        elif network.style_source == loaded.network.style_source:
+        elif network_options.style_source == loaded.network.style_source:
             start_from_all(model, loaded, start)
         else:
             start_from_transfer_network(model, loaded, start)
-    elif network.style_source == "inception_v3":
-        start_from_inception(model, weights_folder(train))
+    elif network_options.style_source == "inception_v3":
+        start_from_inception(model, weights_folder(train_options))
     return model
 
 
@@ -69,18 +69,18 @@ def start_from_inception(model, folder):
 
 
 def start_from_all(model, loaded, path):
-    """A checkpoint's weights go on."""
+    """Starts from all weights of a checkpoint."""
     load_into(model, to_arrays(loaded), path)
 
 
 def start_from_transfer_network(model, loaded, path):
-    """The style transfer network of a checkpoint with another predictor goes on, with a new predictor."""
+    """Starts from the style transfer network of a checkpoint with another predictor; the predictor is new."""
     load_into(model.transfer, to_arrays(loaded.transfer), path)
     logger.info("%s: took the style transfer network, not its %s predictor", path, loaded.network.predictor)
 
 
 def start_with_more_styles(model, loaded, path):
-    """A table's checkpoint goes on. With styles that its table lacks, their rows are trained and nothing else."""
+    """Starts from the checkpoint of a table. Where the table lacks styles, only their rows are trained."""
     load_into(model, with_new_rows(to_arrays(loaded), model), path)
     if len(model.styles) > len(loaded.styles):
         train_new_rows_only(model, len(loaded.styles))

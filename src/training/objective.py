@@ -1,4 +1,4 @@
-"""What a training step needs of an objective."""
+"""The interface of an objective, which a training step minimises."""
 
 from typing import Any, Protocol
 
@@ -18,11 +18,11 @@ class Objective(Protocol):
     names: tuple
 
     def targets(self, content: Any, style: Any, *given: Any) -> tuple:
-        """What a step compares with, computed before the gradient and outside it.
+        """The targets of a step's comparison, computed before the gradient and outside it.
 
         Args:
-            content, style: what the step is called with: images (N, 3, H, W) in [0, 1], or their features.
-            given: what the step is called with beside them.
+            content, style: the first inputs of the step: images (N, 3, H, W) in [0, 1], or their features.
+            given: the other inputs of the step.
         """
 
     def construct(self, content: Any, style: Any, targets: tuple) -> tuple[Tensor, Tensor]:
@@ -30,5 +30,5 @@ class Objective(Protocol):
 
         Args:
             content, style: as in `targets`.
-            targets: what `targets` gave.
+            targets: the result of `targets`.
         """

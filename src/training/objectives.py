@@ -17,26 +17,26 @@ class Stylization(nn.Cell):
         model: `src.models.factory.StylizationModel`.
         loss_network: frozen, with the feature layers `taps`.
         taps: their names, those of `loss_taps` at least.
-        loss: `src.sections.LossConfig`.
+        loss_options: `src.sections.LossConfig`.
     """
 
-    def __init__(self, model, loss_network, taps, loss):
+    def __init__(self, model, loss_network, taps, loss_options):
         super().__init__()
         self.model = model
         self.loss_network = loss_network
         self.taps = taps
-        self.loss = StylizationLoss(loss, taps)
+        self.loss = StylizationLoss(loss_options, taps)
         self.names = self.loss.names
 
     @classmethod
-    def loss_taps(cls, loss) -> tuple:
+    def loss_taps(cls, loss_options) -> tuple:
         """Feature layers that the objective reads with a loss (`src.sections.LossConfig`), each once."""
-        return tuple(dict.fromkeys((*loss.style_taps, *loss.content_taps)))
+        return tuple(dict.fromkeys((*loss_options.style_taps, *loss_options.content_taps)))
 
     @staticmethod
-    def adapted(loss):
+    def adapted(loss_options):
         """The `src.sections.LossConfig` as the class needs it: as it is."""
-        return loss
+        return loss_options
 
     def targets(self, content, style, *given):
         """Content features, the targets of the style loss, and what the predictor reads.
@@ -71,8 +71,8 @@ class Stylization(nn.Cell):
 class TableStylization(Stylization):
     """Dumoulin et al. 2016, with a table of one row Johnson et al. 2016: the table takes the style's weights."""
 
-    def __init__(self, model, loss_network, taps, loss):
-        super().__init__(model, loss_network, taps, loss)
+    def __init__(self, model, loss_network, taps, loss_options):
+        super().__init__(model, loss_network, taps, loss_options)
         self.grams = ()
 
     def remember(self, grams):

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from src.config import to_dict
+from src.files import atomic_write
 from src.sections import SECTIONS
 from src.training.log import LossLog
 from src.training.preview import Preview
@@ -31,7 +32,8 @@ class Outputs:
         if self._writes:
             self._folder.mkdir(parents=True, exist_ok=True)
             sections = {name: to_dict(section) for name, section in vars(options).items() if name in SECTIONS}
-            (self._folder / "options.yaml").write_text(yaml.safe_dump(sections))
+            with atomic_write(self._folder / "options.yaml") as temporary:
+                temporary.write_text(yaml.safe_dump(sections))
             csv = self._folder / "losses.csv"
             self._log = LossLog(csv, names, run.start, options.train.steps, options.train.summary)
             self._preview = Preview(run.model, *images.all_files(), options.data.image_size)
@@ -43,10 +45,10 @@ class Outputs:
         return self._skipped.last_was_skipped
 
     def log(self, first, results):
-        """Writes what steps gave, and looks for steps that gave NaN or Inf.
+        """Writes the results of steps, and looks for NaN or Inf in them.
 
         Args:
-            first: steps done before them.
+            first: number of steps done before these.
             results: (terms, status) of each step, tensors, see `src.training.train_step`.
 
         Raises:
@@ -70,12 +72,12 @@ class Outputs:
             self._preview.draw(self._folder / "grids" / f"step_{step:08d}.png", self._run.weights())
 
     def close(self):
-        """No more losses come."""
+        """Closes the losses' files."""
         if self._writes:
             self._log.close()
 
     def finish(self, step):
-        """The run is done: draws the curves of the losses."""
+        """Draws the curves of the losses at the end of a run."""
         if self._writes:
             self._log.curves(self._folder / "losses.png")
             logger.info("done: %s", self._run.checkpoints.model_file(step))

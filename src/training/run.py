@@ -1,4 +1,4 @@
-"""What a training run works with, prepared from the options."""
+"""A training run: its images, networks, step and files, prepared from the options."""
 
 import functools
 import logging
@@ -32,12 +32,12 @@ class Run:
         options: namespace of `network`, `loss`, `data`, `train` (see `src.config`).
         runtime: where it runs.
         images: the source of the batches.
-        model: what is trained.
-        objective: what is minimised.
-        loss_network: what judges pastiches; None for a distillation that judges none.
+        model: the model in training.
+        objective: the objective that the steps minimise.
+        loss_network: the loss network; None for a distillation without stylization loss.
         step_cell: the compiled step.
-        checkpoints: where they lie.
-        start: steps done before.
+        checkpoints: the folder of the checkpoints.
+        start: number of steps done before.
     """
 
     options: SimpleNamespace
@@ -55,7 +55,7 @@ class Run:
         return model_arrays(self.model, self.step_cell)
 
     def save(self, step):
-        """Writes the checkpoint of a step: the model, and what resuming needs beside it."""
+        """Writes the checkpoint of a step: the model, and the state for resuming."""
         options = self.options
         metadata = {
             "network": to_dict(options.network),
@@ -105,7 +105,7 @@ class Run:
         logger.info("resuming after step %d from %s", self.start, where)
 
     def _what_decides_batches(self):
-        """What must be the same for a resumed run to see the same batches."""
+        """The options and files that decide which batches a run sees; a resumed run compares them."""
         return {
             "seed": self.runtime.seed,
             "rank_size": self.runtime.rank_size,
@@ -121,12 +121,12 @@ class Run:
         Returns:
             an iterable of tuples, and a function that takes one tuple's elements and returns what `step_cell` returns.
         """
-        images, train, styles = self.images, self.options.train, self.model.styles
+        images, train_options, styles = self.images, self.options.train, self.model.styles
         style_inputs = self._style_inputs()
-        if train.dataset_sink_mode:
+        if train_options.dataset_sink_mode:
             weights = functools.partial(table_weights, styles, images) if styles else None
-            return sink(self.step_cell, images, self.start, train.steps, weights)
-        batches = enumerate(images.batches(self.start, train.steps), self.start)
+            return sink(self.step_cell, images, self.start, train_options.steps, weights)
+        batches = enumerate(images.batches(self.start, train_options.steps), self.start)
         inputs = ((content, style, *style_inputs(step, style)) for step, (content, style) in batches)
         return inputs, self.step_cell
 

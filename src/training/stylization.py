@@ -26,8 +26,8 @@ def build_stylization(options, model, runtime):
         UserError: no weights of the loss network, a feature layer that it lacks, options that exclude each other.
     """
 
-    def load(loss, taps):
-        loss_network = create_loss_network(loss, weights_folder(options.train), taps)
+    def load(loss_options, taps):
+        loss_network = create_loss_network(loss_options, weights_folder(options.train), taps)
         apply_precision(loss_network, runtime.precision)
         return loss_network
 
@@ -39,19 +39,19 @@ def build_stylization(options, model, runtime):
     return create_stylization(model, options.loss, load, options.data.style_crops > 0)
 
 
-def create_stylization(model, loss, make_loss_network, fixed_crops=False):
+def create_stylization(model, loss_options, make_loss_network, fixed_crops=False):
     """The stylization objective of a model, of the class that its network asks for.
 
     Args:
         model: `src.models.factory.StylizationModel`.
-        loss: `src.sections.LossConfig`.
-        make_loss_network: function of such a `loss` and of the names of feature layers; makes the loss network.
+        loss_options: `src.sections.LossConfig`.
+        make_loss_network: function of a `LossConfig` and of the names of feature layers; makes the loss network.
         fixed_crops: whether the styles are a fixed number of crops.
     """
     kind = CLASSES.get(model.network.style_source, CropsStylization if fixed_crops else Stylization)
-    loss = kind.adapted(loss)
-    taps = kind.loss_taps(loss)
-    return kind(model, make_loss_network(loss, taps), taps, loss)
+    loss_options = kind.adapted(loss_options)
+    taps = kind.loss_taps(loss_options)
+    return kind(model, make_loss_network(loss_options, taps), taps, loss_options)
 
 
 def check_crops(options):

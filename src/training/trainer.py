@@ -57,15 +57,15 @@ def _train(options, runtime, output):
 
 def prepare(options, runtime, output) -> Run:
     """Images, networks, objective and step of a run, with the weights of its start or of its newest checkpoint."""
-    train, network = options.train, options.network
+    train_options, network_options = options.train, options.network
     images, styles = find_images(options, runtime)
-    model = build_model(network, options.loss, train, styles)
+    model = build_model(network_options, options.loss, train_options, styles)
     objective, loss_network, parameters = build_objective(options, model, runtime)
-    checkpoints = CheckpointFolder(output / "checkpoints", train.keep_checkpoints)
-    newest = checkpoints.read_newest() if train.resume else None
+    checkpoints = CheckpointFolder(output / "checkpoints", train_options.keep_checkpoints)
+    newest = checkpoints.read_newest() if train_options.resume else None
     if newest is None:
         standardise_statistics(model.predictor, images, options.data.image_size)
-    step_cell = build_step(train, objective, parameters, runtime)
+    step_cell = build_step(train_options, objective, parameters, runtime)
     run = Run(options, runtime, images, model, objective, loss_network, step_cell, checkpoints)
     if newest is not None:
         run.resume(newest)
@@ -85,29 +85,29 @@ def find_images(options, runtime):
 
 
 def run_steps(run, inputs, run_step, outputs) -> int:
-    """Runs the steps that are left. Returns the exit code, see `train`.
+    """Runs the remaining steps. Returns the exit code, see `train`.
 
     Args:
         run: a `Run`, prepared.
         inputs, run_step: what `run.steps` returned.
         outputs: `Outputs` of the run.
     """
-    train, step = run.options.train, run.start
+    train_options, step = run.options.train, run.start
     results, save_due = [], False
     with Interrupt() as interrupt:
         for batch in inputs:
             results.append(run_step(*batch))
             step += 1
-            last = step == train.steps or interrupt.wanted
+            last = step == train_options.steps or interrupt.wanted
             # weights are saved after a step that has shown that they give finite losses
-            save_due = save_due or last or step % train.save_every == 0
-            if save_due or step % train.log_every == 0 or step == run.start + 1:
+            save_due = save_due or last or step % train_options.save_every == 0
+            if save_due or step % train_options.log_every == 0 or step == run.start + 1:
                 outputs.log(step - len(results), results)
                 results = []
             if save_due and (last or not outputs.last_was_skipped):
                 outputs.save(step)
                 save_due = False
-            if (last or step % train.image_every == 0) and not interrupt.wanted:
+            if (last or step % train_options.image_every == 0) and not interrupt.wanted:
                 outputs.draw(step)
             if last:
                 break

@@ -1,4 +1,4 @@
-"""What the disk, the memory or FFmpeg refuse in the middle of a video, as a line for its user."""
+"""Errors of the disk, the memory or FFmpeg in the middle of a video, as one line for the user."""
 
 import contextlib
 import errno
@@ -21,12 +21,12 @@ def is_of_the_disk(error) -> bool:
 
 @contextlib.contextmanager
 def told(content, output, shape, kept=""):
-    """Raises what goes wrong in the block as a `UserError` that names the file and the way out.
+    """Turns errors of the block into a `UserError` that names the file and the way out.
 
     Args:
         content, output: the video and the file to write.
         shape: (height, width) of the frames.
-        kept: what the user has of the run all the same, a part of a sentence; empty for nothing.
+        kept: part of a sentence that says what remains of the run; empty for nothing.
     """
     av, kept = import_av(), f"; {kept}" * bool(kept)
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.errors import UserError
+from src.errors import UserError, os_error_line
 from src.models.shapes import BLOCKS, CHANNELS, MIXED, STEM, layer_names
 from src.models.vgg import IMAGENET_MEAN, IMAGENET_STD
 from src.weights.fast_neural_style import from_fast_neural_style, is_fast_neural_style
@@ -41,13 +41,15 @@ def read_tensors(path) -> dict[str, np.ndarray]:
     path = Path(path)
     if path.suffix.lower() != ".safetensors":
         return read_torch_file(path)
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     try:
         with safe_open(path, framework="np") as file:
             names = file.keys()
             return {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, ValueError, TypeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: {os_error_line(error)}") from None
+    except Exception as error:  # noqa: BLE001  a header that says anything leads to any error
         raise UserError(f"{path}: not a safetensors file of float tensors, or damaged ({error})") from None
 
 
@@ -135,7 +137,9 @@ def vgg_from_matconvnet(path):
     try:
         content = loadmat(path, squeeze_me=True, struct_as_record=False)
         layers = {str(layer.name): layer for layer in np.atleast_1d(content["layers"])}
-    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, IndexError, EOFError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: {os_error_line(error)}") from None
+    except Exception as error:  # noqa: BLE001  SciPy's reader raises whatever a damaged file leads it to
         raise UserError(f"{path}: not a MatConvNet network, or damaged ({error})") from None
     filters = {}
     for name, layer in layers.items():

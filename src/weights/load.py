@@ -1,21 +1,23 @@
 """Reads weights of several formats into networks. The names inside a file tell the format, not the file's own name."""
 
 import logging
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 
-from src.config import defaults
+from src.arrays import read_arrays
+from src.config import build, field_values
 from src.errors import UserError
 from src.models.factory import StylizationModel, create_model
 from src.models.shapes import CHANNELS
+from src.sections import SECTIONS
 from src.weights import modelzoo
 from src.weights.modelzoo import take
 from src.weights.native import load_into, read_checkpoint
 
+LOSS_NETWORKS = SECTIONS["loss"].schema()["loss_network"].limits.choices
 CONVERTER = (
     "scripts/convert_weights.py converts torchvision's VGG and Inception-v3, MatConvNet's VGG and fast_neural_style's "
     "networks"
@@ -48,17 +50,13 @@ def read_weights(path):
         kind = FOREIGN[path.suffix.lower()]
         raise UserError(f"checkpoint {path}: {kind} file; expected a MindSpore .ckpt ({CONVERTER})")
     if path.is_file() and path.suffix.lower() == ".npz":
-        try:
-            with np.load(path) as arrays:
-                return {name: arrays[name] for name in arrays.files}, None
-        except (ValueError, OSError, zipfile.BadZipFile, AttributeError):
-            raise UserError(f"checkpoint {path}: not a .npz of arrays, or damaged; copy or download it again") from None
+        return read_arrays(path), None
     return read_checkpoint(path)
 
 
 def describe(params, metadata=None) -> str:
     """The kind of a file in words, by its names, for errors."""
-    if metadata and "network" in metadata:
+    if metadata and isinstance(metadata.get("network"), dict):
         network_options = metadata["network"]
         kind = (
             "styles in a table"
@@ -97,8 +95,7 @@ def load_model(path, inception_ckpt="") -> StylizationModel:
     """
     params, metadata = read_weights(path)
     if metadata and "network" in metadata:
-        network_options = defaults(network=metadata["network"])["network"]
-        model = create_model(network_options, metadata.get("loss_network", "vgg16"), metadata.get("styles", ()))
+        model = create_model(*said_of_network(metadata, path))
         if inception_ckpt:
             logger.warning("inception_ckpt %s is not read: %s holds its own predictor", inception_ckpt, path)
     elif modelzoo.is_published(params):
@@ -116,6 +113,45 @@ def load_model(path, inception_ckpt="") -> StylizationModel:
     load_into(model, params, path)
     model.set_train(False)
     return model
+
+
+def said_of_network(metadata, where):
+    """What a checkpoint's metadata say of its network.
+
+    Args:
+        metadata: as `read_weights` gives them, with an entry `network`.
+        where: the file, for errors.
+
+    Returns:
+        (`src.sections.NetworkConfig`, name of the loss network, names of the styles).
+
+    Raises:
+        UserError: an option that does not exist or has a wrong value, or an entry of another type.
+    """
+    network, styles = metadata["network"], metadata.get("styles", ())
+    loss_network = metadata.get("loss_network", LOSS_NETWORKS[0])
+    wrong = (
+        (not isinstance(network, dict), f"network {network!r:.60}, expected options"),
+        (
+            loss_network not in LOSS_NETWORKS,
+            f"loss_network {loss_network!r:.60}, expected {' or '.join(LOSS_NETWORKS)}",
+        ),
+        (
+            not isinstance(styles, list | tuple) or not all(isinstance(name, str) for name in styles),
+            f"styles {styles!r:.60}, expected a list of names",
+        ),
+    )
+    for is_wrong, what in wrong:
+        if is_wrong:
+            raise UserError(f"checkpoint {where}: its metadata are damaged: found {what}; copy or download it again")
+    try:
+        options = {**field_values()["network"], **network}
+        network = build({"network": options}, ["network"])["network"]
+    except UserError as error:
+        raise UserError(f"checkpoint {where}: its metadata are damaged, or of a later version: {error}") from None
+    if network.traits.has_table and not styles:
+        raise UserError(f"checkpoint {where}: its metadata name no style, expected one for each row of its table")
+    return network, loss_network, tuple(styles)
 
 
 def read_inception(path) -> dict[str, np.ndarray]:
@@ -174,7 +210,7 @@ class LossWeights:
 def _loss_network_name(params, metadata=None):
     """vgg16, vgg19 or distilled_vgg19, from names (and one shape); None if it is none of them."""
     if "conv1_1.weight" in params:
-        if metadata and "loss_network" in metadata:
+        if metadata and metadata.get("loss_network") in LOSS_NETWORKS:
             return metadata["loss_network"]
         if params["conv1_1.weight"].shape[0] < CHANNELS[0]:
             return "distilled_vgg19"

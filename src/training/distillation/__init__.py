@@ -1,4 +1,4 @@
-"""How the bundled model was made. Nothing here is the paper's: a training meets it by options of its own.
+"""The training of the bundled model. Nothing here is from the paper; options of their own turn each part on.
 
 A predictor that reads statistics of a loss network (`--predictor statistics`, statistics.py) learns in hours. It then
 teaches a compact one (`--distill_from`, objective.py and build.py), which the optimiser Muon (`--optimizer muon`,

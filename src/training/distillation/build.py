@@ -23,27 +23,31 @@ def build_distillation(options, model, runtime):
         runtime: `src.runtime.Runtime`.
 
     Raises:
-        UserError: options that make no distillation, no teacher, or one of another network.
+        UserError: options that contradict each other, no teacher, or a teacher of another network.
     """
-    loss, train = options.loss, options.train
+    loss_options, train_options = options.loss, options.train
     _check_options(options)
-    judged = train.distill_weight > 0
+    judged = train_options.distill_weight > 0
     stylization = build_stylization(options, model, runtime) if judged else None
-    teacher = load_model(train.distill_from)
-    check_same_network(model.network, teacher.network, train.distill_from, ignore=("predictor", "train_inception"))
-    attach_loss_network(teacher.predictor, loss, weights_folder(train))
-    hint = train.hint_weight > 0
+    teacher = load_model(train_options.distill_from)
+    check_same_network(
+        model.network, teacher.network, train_options.distill_from, ignore=("predictor", "train_inception")
+    )
+    attach_loss_network(teacher.predictor, loss_options, weights_folder(train_options))
+    hint = train_options.hint_weight > 0
     if hint:
-        check_hint(model.predictor, teacher.predictor, train.distill_from)
-    if not starting_checkpoint(train) or not judged:
-        # embeddings mean something to the transfer network that was trained with them, and to no other
-        load_into(model.transfer, to_arrays(teacher.transfer), train.distill_from)
+        check_hint(model.predictor, teacher.predictor, train_options.distill_from)
+    if not starting_checkpoint(train_options) or not judged:
+        # only the transfer network that was trained with a predictor understands its embeddings
+        load_into(model.transfer, to_arrays(teacher.transfer), train_options.distill_from)
         if hint:
             for ours, theirs in _dense_layers(model.predictor, teacher.predictor):
-                load_into(ours, to_arrays(theirs), train.distill_from)
+                load_into(ours, to_arrays(theirs), train_options.distill_from)
     frozen(teacher)
     trained = model.trainable_params() if judged else model.predictor.trainable_params()
-    objective = Distillation(model, teacher.predictor, stylization, train.distill_weight, train.hint_weight)
+    objective = Distillation(
+        model, teacher.predictor, stylization, train_options.distill_weight, train_options.hint_weight
+    )
     return objective, stylization.loss_network if judged else None, trained
 
 

@@ -7,10 +7,10 @@ from mindspore import nn, ops
 class Distillation(nn.Cell):
     """Trains the predictor to give a teacher's embeddings (Magenta distils a MobileNet in the same way).
 
-    The embedding loss is the mean squared error of the gammas and betas that the embeddings make, without their biases,
-    divided by the mean square of those that the teacher's embedding makes; both contents and styles are embedded,
-    since blending starts at a content's own embedding. A hint (Romero et al. 2015) teaches a compact predictor more
-    than 100 numbers an image: the standardised statistics that a statistics predictor reads.
+    The embedding loss compares the gammas and betas, without biases, that both embeddings give: their mean squared
+    error, divided by the mean square of the teacher's. Contents are embedded as well as styles, because blending starts
+    at a content's own embedding. An embedding has only 100 numbers. A hint (Romero et al. 2015) teaches a compact
+    predictor more: the standardised statistics that a statistics predictor reads.
 
     Args:
         model: the student; its transfer network is the teacher's.
@@ -54,7 +54,7 @@ class Distillation(nn.Cell):
             hints = (ops.square(found - statistics).mean(),)
         else:
             embeddings = predictor(images)
-        # in the space of gammas and betas, which is where an error shows
+        # the error is that of gammas and betas, because these decide the pastiche
         heads = ops.stop_gradient(self.model.transfer.heads.weight).astype(ms.float32).T
         error = ops.square(ops.matmul(embeddings - wanted, heads)).mean()
         error = error / (ops.square(ops.matmul(wanted, heads)).mean() + 1e-8)

@@ -13,24 +13,24 @@ STATISTICS_IMAGES, STATISTICS_BATCHES = 800, 50  # at least so many style crops,
 
 
 class StatisticsStylization(Stylization):
-    """The stylization objective of a statistics predictor, which reads the same pass over the style as the loss.
+    """The stylization objective of a statistics predictor. Loss and predictor use one pass of the loss network.
 
     Args: those of `Stylization`.
     """
 
-    def __init__(self, model, loss_network, taps, loss):
-        super().__init__(model, loss_network, taps, loss)
+    def __init__(self, model, loss_network, taps, loss_options):
+        super().__init__(model, loss_network, taps, loss_options)
         self.statistics_taps = tuple(taps.index(tap) for tap in STATISTICS_TAPS)
 
     @classmethod
-    def loss_taps(cls, loss):
-        """Those of the loss, and those that the predictor reads."""
-        return tuple(dict.fromkeys((*super().loss_taps(loss), *STATISTICS_TAPS)))
+    def loss_taps(cls, loss_options):
+        """The feature layers of the loss, and those that the predictor reads."""
+        return tuple(dict.fromkeys((*super().loss_taps(loss_options), *STATISTICS_TAPS)))
 
     @staticmethod
-    def adapted(loss):
-        """The `src.sections.LossConfig` for the loss network as it is, which the predictor reads."""
-        return dataclasses.replace(loss, unit_activations=False)
+    def adapted(loss_options):
+        """The `src.sections.LossConfig` with unscaled weights of the loss network, which the predictor expects."""
+        return dataclasses.replace(loss_options, unit_activations=False)
 
     def style_targets(self, style, given):
         """The targets of the style loss, and the statistics (N, 2 * channels) for the predictor. `given` is empty."""
