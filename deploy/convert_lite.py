@@ -6,7 +6,6 @@ On Ascend a converted transfer network takes only the sizes (width x height) of 
 images of 256 x 256. Without --sizes every side is free, which works on CPU and GPU.
 """
 
-import json
 import shlex
 import shutil
 import subprocess
@@ -18,8 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from src.config import parse
 from src.engines.choice import PARTS, find_parts
+from src.engines.exported import read_description
 from src.errors import UserError, run_entry
-from src.files import atomic_write
+from src.files import atomic_write, write_json
 from src.options.option import Options, option
 from src.stylize.stylizer import MULTIPLE, SMALLEST_SIDE, STYLE_SIDE
 
@@ -112,18 +112,14 @@ def main(argv):
     installed = shutil.which("converter_lite")
     for part, source in zip(PARTS, sources, strict=True):
         file = target.with_name(f"{name}_{part}.mindir")
-        description = source.with_name(source.name + ".json")
-        if not description.is_file():
-            raise UserError(f"{description}: no such file; export.py writes it beside {source.name}")
-        text = description.read_text(encoding="utf-8")
+        description = read_description(source)
         config = file.with_suffix(".cfg")
         chosen = ([STYLE_SIZE] if part == "predictor" else sizes) if sizes else []
         with atomic_write(config) as temporary:
             temporary.write_text(
-                converter_config(json.loads(text)["inputs"], chosen, options.own.precision_mode), encoding="utf-8"
+                converter_config(description["inputs"], chosen, options.own.precision_mode), encoding="utf-8"
             )
-        with atomic_write(file.with_name(file.name + ".json")) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_json(file.with_name(file.name + ".json"), description)
         command = converter_command(source, file, config, ascend=bool(sizes))
         print(shlex.join(command), flush=True)
         if installed and subprocess.run(command, check=False).returncode:

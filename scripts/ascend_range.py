@@ -30,7 +30,9 @@ class RangeOptions(Options):
     content_path: PathText = option("dataset/test/content", "folder of photographs")
     style_path: PathText = option("dataset/test/style", "folder of style images; single_style takes the first")
     ckpt_path: PathText = option("pretrained_model", "folder with the pretrained networks")
-    init_ckpt: PathText = option("", "checkpoint to start from, where its networks are a recipe's; empty for new ones")
+    init_ckpt: PathText = option(
+        "", "checkpoint to start from, where its networks are a recipe's; empty for new ones", aliases=("checkpoint",)
+    )
     loss_network: str = option(
         "",
         "loss network in place of the recipe's; empty for that",
@@ -38,7 +40,7 @@ class RangeOptions(Options):
     )
     batch_size: int = option(2, "images in a batch; of few images the gradients are larger", least=1)
     batches: int = option(2, "batches a recipe", least=1)
-    csv: PathText = option("", "file for the figures of every layer; empty for none")
+    csv: PathText = option("", "file for the figures of every layer; empty for none", aliases=("output",))
 
 
 def report(name, found) -> list[tuple]:
@@ -65,7 +67,7 @@ def measure(recipe, settings):
     from src.ascend.ranges import measure_recipe
 
     style = settings.style_path
-    if defaults(recipe)["network"].method == "single_style":
+    if defaults(recipe)["network"].traits.has_one_style:
         style = str(list_images(style, "style_path")[0])
     data = {"content_path": settings.content_path, "style_path": style, "batch_size": settings.batch_size}
     train = {"ckpt_path": settings.ckpt_path, "init_ckpt": settings.init_ckpt}

@@ -65,7 +65,7 @@ def table_devices(path, server_id="") -> tuple[list[tuple[int, int]], int]:
                     for device in instance["devices"]:
                         pair = int(instance["rank_id"]), int(device["device_id"])
                         servers.setdefault(instance["server_id"], []).append(pair)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise LaunchError(
             f"RANK_TABLE_FILE {path}: not an HCCL rank table ({type(error).__name__}: {error}); "
             "give the JSON file that scripts/make_rank_table.py writes, or just the number of devices"

@@ -1,7 +1,7 @@
 """Ctrl-C while a program still imports: one line, as later. `src/__init__.py` imports this module before all else.
 
 `src.signals` takes over when the program has begun. A program of someone else who imports this project keeps its own
-ways: only this project's entry points, scripts and benchmarks are meant.
+ways: only this project's own programs are meant.
 """
 
 import os
@@ -9,7 +9,8 @@ import signal
 import sys
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_PROGRAMS = (_ROOT, os.path.join(_ROOT, "scripts"), os.path.join(_ROOT, "benchmarks"))
+_FOLDERS = ("", "scripts", "benchmarks", "deploy", os.path.join("deploy", "triton"))
+_PROGRAMS = tuple(os.path.normpath(os.path.join(_ROOT, folder)) for folder in _FOLDERS)
 
 
 def _leave(*_):

@@ -15,6 +15,7 @@ WHOLE_FILES = (
     "test_pack_checkpoint.py",
     "test_page.py",
     "test_passes.py",
+    "test_published_names.py",
     "test_quality.py",
 )
 

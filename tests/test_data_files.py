@@ -142,9 +142,60 @@ def test_files_that_vanish_are_replaced(folders, caplog):
 def test_all_files_vanished(folders):
     images = PairedImages(config(folders), 1)
     for path in folders[1].iterdir():
-        path.unlink()
-    with pytest.raises(UserError, match="unreadable"):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match="option style_path: every image in .*style has become unreadable"):
         take(images, 0, 6)
+
+
+@pytest.mark.parametrize("how", ["removed", "taken away", "moved and back"])
+@pytest.mark.parametrize("kind", [0, 1])
+def test_a_data_folder_that_disappears_within_an_epoch_is_named_at_once(folders, caplog, how, kind):
+    """No file of it is skipped, so that the run that goes on later draws what it would have drawn."""
+    images = PairedImages(config(folders, prefetch=1), 1)
+    away = folders[kind].with_name("away")
+    batches = images.batches(0, 200)
+    next(batches)
+    folders[kind].rename(away)
+    if how == "taken away":  # the folder of a disk that is no longer mounted
+        folders[kind].mkdir()
+    option = ("content_path", "style_path")[kind]
+    with pytest.raises(UserError, match=f"option {option}: {folders[kind]}: no longer there, or empty") as error:
+        for count, _ in enumerate(batches):
+            assert count < 150
+            if how == "moved and back" and images._content.failure or images._style.failure:
+                away.rename(folders[kind])
+    assert "the same command goes on" in str(error.value).lower()
+    assert images.skipped == 0 and not caplog.messages
+
+
+def test_a_data_file_replaced_within_an_epoch_is_looked_at_anew(folders, caplog):
+    """A file that MindData decodes right is replaced by one that lies on its side, which MindData does not see."""
+    path, batch = folders[0] / "05.png", {"batch_size": 1, "content_resize": 1.0, "prefetch": 1}
+    images = PairedImages(config(folders, **batch), 1)
+    take(images, 0, 10)  # every file was read once
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(picture(5, 64, 48)).save(path, exif=turned)
+    expected = take(PairedImages(config(folders, **batch), 1), 10, 20)
+    assert_same(take(images, 10, 20), expected)
+    assert [message for message in caplog.messages if "05.png" in message] == [
+        f"{path}: replaced since the start; taken as it is now"
+    ]
+    assert images.skipped == 0
+
+
+def test_a_data_file_replaced_by_a_damaged_one_is_skipped(folders, caplog):
+    """MindData fills what is damaged with grey. A file that was whole when it was first read is looked at again."""
+    rng = np.random.default_rng(0)
+    path = folders[0] / "05.jpg"
+    Image.fromarray(rng.integers(0, 255, (200, 200, 3), np.uint8)).save(path, quality=95)
+    (folders[0] / "05.png").unlink()
+    images = PairedImages(config(folders, batch_size=1, content_resize=6.0, prefetch=1), 1)
+    take(images, 0, 10)
+    assert images.skipped == 0
+    damage_inside(path)
+    take(images, 10, 20)
+    assert images.skipped == 1 and "skipped" in caplog.text and "05.jpg" in caplog.text
 
 
 def test_nothing_usable_is_an_error_at_once(tmp_path):

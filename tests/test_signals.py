@@ -8,6 +8,8 @@ import textwrap
 
 import pytest
 
+from src import early
+
 BEGIN = """
 import ctypes, signal, sys, textwrap, time
 sys.path.insert(0, {root!r})
@@ -154,6 +156,14 @@ def test_training_under_nohup_does_not_stop_when_the_terminal_is_lost(root):
     subprocess.run([sys.executable, "-c", UNDER_NOHUP], cwd=root, check=True)
 
 
+def test_every_program_of_the_project_heeds_ctrl_c_from_its_first_import(root):
+    """All folders that hold programs, so that a new one is not forgotten; `run_entry` does the rest."""
+    places = [".", "benchmarks", "dataset", "deploy", "deploy/*", "scripts"]
+    texts = {path: path.read_text(encoding="utf-8") for place in places for path in root.glob(f"{place}/*.py")}
+    folders = {str(path.parent) for path, text in texts.items() if "import run_entry" in text or "run_entry(" in text}
+    assert folders == set(early._PROGRAMS)
+
+
 def test_stylising_a_folder_is_interrupted_between_or_within_pictures(root, image, tmp_path):
     from PIL import Image
 
@@ -180,7 +190,7 @@ def test_stylising_a_folder_is_interrupted_between_or_within_pictures(root, imag
     assert 0 < len(made) < 40 and not [name for name in made if name.startswith(".")]
 
 
-@pytest.mark.parametrize("program", ["stylize.py", "train.py", "scripts/convert_weights.py"])
+@pytest.mark.parametrize("program", ["stylize.py", "train.py", "scripts/convert_weights.py", "deploy/infer.py"])
 def test_a_signal_while_a_program_imports_is_a_line(root, tmp_path, program):
     """What it imports first is stood in for by a module that takes its time."""
     (tmp_path / "yaml.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(60)\n")

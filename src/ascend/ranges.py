@@ -1,8 +1,8 @@
 """The largest numbers of a recipe's training step on real images, in float32: do they fit into float16?
 
-On a 910A the convolutions compute in float16, whose largest number is 65,504. What a convolution takes and gives, and
-the gradients of both multiplied by the loss scale, must stay below. Gram matrices and losses are float32 everywhere;
-their largest entries are noted too.
+On a 910A the convolutions compute in float16, whose largest number is 65,504. Inputs and outputs of a convolution, and
+their gradients times the loss scale, must stay below. Gram matrices and losses are float32 everywhere; their largest
+entries are noted, too.
 """
 
 import dataclasses
@@ -20,7 +20,9 @@ from src.models.style_prediction import StyleTable
 from src.optimize.objective import PasticheLoss
 from src.optimize.settings import weighted_loss
 from src.runtime import Runtime
-from src.training.build import build_model, build_objective, standardise_statistics, starting_checkpoint
+from src.training.build import build_objective
+from src.training.distillation.statistics import standardise_statistics
+from src.training.first_weights import build_model, starting_checkpoint
 from src.training.styles import known_styles, table_styles, table_weights
 from src.weights.loss_network import create_loss_network
 
@@ -147,14 +149,15 @@ def measure_recipe(recipe, data, train, batches=2, loss_network="") -> Ranges:
         UserError: weights or images that are not there.
     """
     options = SimpleNamespace(**defaults(recipe))
-    options.data = dataclasses.replace(options.data, **data)
+    # the targets of fixed crops are computed outside the step
+    options.data = dataclasses.replace(options.data, **{"style_crops": 0, **data})
     options.train = dataclasses.replace(options.train, **{"distill_from": "", **train})
     if loss_network:
         options.loss = dataclasses.replace(options.loss, loss_network=loss_network)
     known = known_styles(options.network, starting_checkpoint(options.train))
     images = PairedImages(options.data, RUNTIME.seed, known_styles=known)
     ms.set_context(mode=ms.PYNATIVE_MODE)
-    make = _optimization if options.network.method == "optimize" else _training
+    make = _training if options.network.traits.has_networks else _optimization
     cells, weights, run, scale = make(options, images, known)
     watch = Watch(cells, options.loss.style_taps)
     gradients = ops.value_and_grad(run, None, weights)
@@ -182,18 +185,18 @@ def _training(options, images, known):
 
 
 def _optimization(options, images, known):
-    loss = weighted_loss(options.loss, options.optimize)
-    taps = tuple(dict.fromkeys((*loss.style_taps, *loss.content_taps)))
-    loss_network = create_loss_network(loss, options.train.ckpt_path, taps)
+    loss_options = weighted_loss(options.loss, options.optimize)
+    taps = tuple(dict.fromkeys((*loss_options.style_taps, *loss_options.content_taps)))
+    loss_network = create_loss_network(loss_options, options.train.ckpt_path, taps)
     side = options.data.image_size
-    objective = PasticheLoss(loss_network, taps, loss, np.zeros((1, 3, side, side), np.float32), (1.0,))
+    objective = PasticheLoss(loss_network, taps, loss_options, np.zeros((1, 3, side, side), np.float32), (1.0,))
 
     def run(content, style, step):
         # an optimisation starts from the content
         objective.pastiche.set_data(content[:1])
         content_features = objective.loss.content_targets(loss_network(content[:1]))
-        style_grams = objective.loss.style_targets(loss_network(style[:1]))
+        style_grams = objective.loss.style_targets(loss_network(style[:1]), style[:1])
         return objective(content_features, style_grams, ())[0]
 
     weights = ms.ParameterTuple([objective.pastiche])
-    return {loss.loss_network: loss_network}, weights, run, options.optimize.loss_scale
+    return {loss_options.loss_network: loss_network}, weights, run, options.optimize.loss_scale

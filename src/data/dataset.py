@@ -15,7 +15,7 @@ import mindspore.dataset.vision as vision
 import numpy as np
 
 from src.data import transforms
-from src.data.scan import scan_folder, style_weights
+from src.data.scan import Source, scan_folder, style_weights
 from src.data.stream import Stream
 from src.errors import UserError
 from src.styles import style_name
@@ -35,7 +35,8 @@ class PairedImages:
         known_styles: names of styles (see `src.styles`) that are not drawn, unless there are no others.
 
     Raises:
-        UserError: a folder is missing or has no usable image, or an option of `data` makes no sense.
+        UserError: a folder is missing or has no usable image, or an option of `data` makes no sense. While batches are
+            made: a folder is gone.
     """
 
     def __init__(self, data, seed, rank=0, rank_size=1, known_styles=()):
@@ -46,13 +47,15 @@ class PairedImages:
         files, skipped = scan_folder(data.content_path, "content_path", data.min_side)
         draw = functools.partial(transforms.draw_content, data=data)
         target = round(data.image_size * data.content_resize)
-        self._content = Stream(files, skipped, None, (seed, _CONTENT), draw, target, avoid_flat=True)
+        source = Source("content_path", data.content_path, data.min_side)
+        self._content = Stream(source, files, skipped, None, (seed, _CONTENT), draw, target, avoid_flat=True)
         files, skipped = scan_folder(data.style_path, "style_path", data.min_side)
         files = [file for file in files if style_name(file.path) not in known_styles] or files
         weights = style_weights(files, data.style_path, data.style_kinds)
         draw = functools.partial(transforms.draw_style, data=data)
         target = round(data.style_side * data.style_resize_max)
-        self._style = Stream(files, skipped, weights, (seed, _STYLE), draw, target, crops=data.style_crops)
+        source = Source("style_path", data.style_path, data.min_side)
+        self._style = Stream(source, files, skipped, weights, (seed, _STYLE), draw, target, crops=data.style_crops)
 
     @property
     def content_count(self) -> int:
@@ -111,7 +114,9 @@ class PairedImages:
                 for batch in iterator:
                     yield tuple(batch)
                     step += 1
-            except RuntimeError:
+            except RuntimeError:  # MindData's, whatever was raised in its threads
+                if failure := self._content.failure or self._style.failure:
+                    raise failure from None
                 if not self._repair(step):
                     raise
             finally:

@@ -28,7 +28,7 @@ class SourceFile(NamedTuple):
     """A usable image file: its sides in pixels as stored, and how it is to be decoded.
 
     `plain` files (8-bit JPEG and PNG, RGB or grey, upright, in sRGB) come out of MindData's decoder exactly as
-    `src.images.files.read_image` gives them; the others are read by the latter.
+    `src.images.files.read_image` gives them; the others are read by the latter. `stamp` is that of `read_stamp`.
     """
 
     path: Path
@@ -36,6 +36,36 @@ class SourceFile(NamedTuple):
     height: int
     plain: bool
     jpeg: bool
+    stamp: tuple = ()
+
+
+class Source(NamedTuple):
+    """Where files come from: the option that names the folder, the folder, and the smallest side allowed, pixels."""
+
+    option: str
+    folder: str
+    min_side: int
+
+    def is_gone(self) -> bool:
+        """Whether the folder no longer exists, or is empty, as the folder of a disk that was taken away is."""
+        folder = Path(self.folder).expanduser()
+        try:
+            with os.scandir(folder) as entries:
+                return next(entries, None) is None
+        except NotADirectoryError:  # a single file
+            return False
+        except OSError:
+            return True
+
+
+def read_stamp(path) -> tuple[int, int]:
+    """Time of the last change (ns) and size (bytes) of a file: both the same means that nobody has replaced it.
+
+    Raises:
+        OSError: no such file.
+    """
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size
 
 
 def scan_folder(folder, option, min_side) -> tuple[list[SourceFile], int]:
@@ -71,7 +101,8 @@ def scan_folder(folder, option, min_side) -> tuple[list[SourceFile], int]:
 def check_file(path, min_side) -> SourceFile | str:
     """A file as `SourceFile`, or in words why it cannot be used."""
     try:
-        size = os.path.getsize(path)
+        stamp = read_stamp(path)
+        size = stamp[1]
         if not size:
             return "is empty"
         with open(path, "rb") as stream:
@@ -91,7 +122,7 @@ def check_file(path, min_side) -> SourceFile | str:
                     return damage
     except Exception as error:  # noqa: BLE001
         return describe_damage(error)
-    return SourceFile(path, width, height, plain, kind in ("JPEG", "MPO"))
+    return SourceFile(path, width, height, plain, kind in ("JPEG", "MPO"), stamp)
 
 
 def _is_plain(image, head) -> bool:

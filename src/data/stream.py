@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from src.data import transforms
+from src.data.scan import Source, check_file, read_stamp
 from src.errors import UserError
 from src.images.decoding import find_damage
 from src.images.files import read_image
@@ -19,11 +20,16 @@ _ATTEMPTS = 5  # crops of an image that are drawn until one is not flat
 
 
 class Stream:
-    """The files of one kind, in the order that the seed gives them, and what is drawn about each."""
+    """The files of one kind, in the order that the seed gives them, and what is drawn about each.
 
-    def __init__(self, files, skipped, weights, key, draw, target, avoid_flat=False, crops=0):
+    Attributes:
+        failure: the `UserError` that ends the run, in whatever thread it came up; None as long as all is well.
+    """
+
+    def __init__(self, source, files, skipped, weights, key, draw, target, avoid_flat=False, crops=0):
         """
         Args:
+            source: `src.data.scan.Source`.
             files: `SourceFile`s, sorted.
             skipped: how many files the scan left out.
             weights: sampling weight a file, or None for each file once an epoch.
@@ -33,7 +39,8 @@ class Stream:
             avoid_flat: whether another crop, or the next file, replaces a crop of one colour.
             crops: how many fixed crops each file has; 0 for a new crop each time.
         """
-        self.files, self.skipped = files, skipped
+        self.files, self.skipped, self.failure = files, skipped, None
+        self._source: Source = source
         self._weights, self._key, self._draw, self._target, self._crops = weights, key, draw, target, crops
         self._avoid_flat = avoid_flat
         self._checked, self._odd, self._broken, self._flat = set(), set(), set(), set()
@@ -67,7 +74,11 @@ class Stream:
             if index not in self._broken:
                 return index
             index = (index + 1) % len(self.files)
-        raise UserError(f"every image beside {self.files[0].path} has become unreadable; are the files still there?")
+        self.failure = UserError(
+            f"option {self._source.option}: every image in {self._source.folder} has become unreadable; are the files "
+            "still there? The same command goes on from the last checkpoint"
+        )
+        raise self.failure
 
     def draw(self, position, attempt=0) -> transforms.Draw:
         """The random numbers for the image at a position; each attempt has its own."""
@@ -144,8 +155,24 @@ class Stream:
             return False
         return True
 
-    def _read(self, index):
+    def _look_again(self, index):
+        """The file of an index; one that was replaced since it was looked at is looked at anew."""
         file = self.files[index]
+        if read_stamp(file.path) == file.stamp:
+            return file
+        with self._lock:
+            if self.files[index] is file:
+                found = check_file(file.path, self._source.min_side)
+                if isinstance(found, str):
+                    raise UserError(f"{file.path}: {found}")
+                self.files[index] = found
+                self._checked.discard(index)
+                self._odd.discard(index)
+                logger.warning("%s: replaced since the start; taken as it is now", file.path)
+            return self.files[index]
+
+    def _read(self, index):
+        file = self._look_again(index)
         reducible = file.jpeg and min(file.width, file.height) >= 2 * self._target
         if file.plain and not reducible and index not in self._odd:
             encoded = np.fromfile(file.path, np.uint8)
@@ -160,6 +187,12 @@ class Stream:
         return np.frombuffer(bitmap.getbuffer(), np.uint8)
 
     def _give_up(self, index, error):
+        if self._source.is_gone():
+            self.failure = UserError(
+                f"option {self._source.option}: {self._source.folder}: no longer there, or empty; is its disk still "
+                "mounted? The same command goes on from the last checkpoint"
+            )
+            raise self.failure
         with self._lock:
             if index in self._broken:
                 return

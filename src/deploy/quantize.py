@@ -6,7 +6,6 @@ the size are quantized; they are three quarters of the arithmetic. The first con
 in float32, because their errors are visible.
 """
 
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from src.engines.choice import find_parts
+from src.engines.exported import read_description
 from src.engines.onnxruntime import open_onnxruntime
 from src.errors import UserError
 from src.files import atomic_write, write_json
@@ -57,7 +57,7 @@ def quantize(source, target, content_path, style_path) -> dict:
         _write(transfer, temporary, pairs[:CALIBRATION_PAIRS])
         psnr = _compare(predictor, (transfer, temporary), pairs[CALIBRATION_PAIRS:])
         measured = {"psnr_median": float(np.median(psnr)), "psnr_min": float(min(psnr))}
-        description = json.loads(_manifest(transfer).read_text(encoding="utf-8"))
+        description = read_description(transfer)
         description |= {
             "file": target.name,
             "precision": "int8",

@@ -20,6 +20,8 @@ INPUTS = {
     "tiles": ({"content", "embedding", "statistics", "given"},),
 }
 
+RANKS = {"content": 4, "style": 4, "weights": 2, "embedding": 2}
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -69,14 +71,14 @@ class Graph:
 
 @dataclass(frozen=True)
 class ExportedNetworks:
-    """An exported pair in some engine, see `src.engines.choice`.
+    """An exported pair in some engine: `src.engines.engine.Networks`.
 
     Attributes:
         name: of the engine.
         predictor, transfer_network: a `Graph` each.
         read_tiles: reads the `Graph` for tiles; None without one.
         styles: names of the styles of a table; empty where images are embedded.
-        network: what is known of the network's layers.
+        architecture: what is known of the network's layers.
     """
 
     name: str
@@ -84,26 +86,26 @@ class ExportedNetworks:
     transfer_network: Graph
     read_tiles: Callable | None = None
     styles: tuple = ()
-    network: Architecture = Architecture()
+    architecture: Architecture = Architecture()
 
     @property
     def embedding_dim(self) -> int:
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.transfer_network.inputs["embedding"][1]
 
     @property
     def can_tile(self) -> bool:
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.read_tiles is not None
 
     @property
     def content_size(self):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.transfer_network.size_of("content")
 
     @property
     def style_size(self):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.predictor.size_of("style")
 
     @cached_property
@@ -111,15 +113,15 @@ class ExportedNetworks:
         return self.read_tiles()
 
     def embed(self, style):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.predictor(**{"weights" if self.styles else "style": style})[0]
 
     def transfer(self, content, embedding):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.transfer_network(content=content, embedding=embedding)[0]
 
     def collect(self, crops, embedding):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         nothing = {
             "statistics": np.zeros(self._tiles.inputs["statistics"], np.float32),
             "given": np.zeros(1, np.float32),
@@ -127,7 +129,7 @@ class ExportedNetworks:
         return self._tiles(content=crops, embedding=embedding, **nothing)[1]
 
     def transfer_tile(self, tile, embedding, statistics):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         given = {"statistics": statistics, "given": np.ones(1, np.float32)}
         return self._tiles(content=tile, embedding=embedding, **given)[0]
 
@@ -146,10 +148,28 @@ def read_description(file, needed=True) -> dict:
         return {}
     try:
         content = json.loads(description.read_text(encoding="utf-8"))
-        content["embedding_size"], content["inputs"], content["parts"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{description}: missing or damaged; export.py writes it beside {file.name}") from None
+        whole = _is_description(content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise UserError(f"{description}: missing or damaged; export.py writes it beside {file.name}")
     return content
+
+
+def _is_description(content) -> bool:
+    """Whether the entries that programs read are of the types that export.py writes."""
+    ports = [*content["inputs"], *content.get("outputs", ())]
+    network = content.get("network", {})
+    plain = {name: kind for name, kind in Architecture.__annotations__.items() if name in network}
+    return (
+        type(content["embedding_size"]) is int
+        and isinstance(content["parts"], str)
+        and all(isinstance(port["name"], str) and isinstance(port["shape"], list) for port in ports)
+        and isinstance(network, dict)
+        and isinstance(content.get("styles", []), list)
+        and all(isinstance(name, str) for name in content.get("styles", []))
+        and all(type(network[name]) is kind for name, kind in plain.items())
+    )
 
 
 def assemble(name, files, read) -> ExportedNetworks:
@@ -191,6 +211,15 @@ def _check_part(graph, part) -> Graph:
             f"checkpoint {graph.path}: takes {' and '.join(sorted(graph.inputs))}, expected {expected}; write it with "
             f"export.py --parts {part}"
         )
+    shapes = {name: graph.inputs[name] for name in graph.inputs if name in RANKS}
+    if part == "predictor":
+        shapes["embedding"] = graph.outputs[0]
+    for name, shape in shapes.items():
+        if len(shape) != RANKS[name]:
+            raise UserError(
+                f"checkpoint {graph.path}: its {name} has {len(shape)} sides, expected {RANKS[name]}; write it with "
+                f"export.py --parts {part}"
+            )
     return graph
 
 

@@ -7,7 +7,7 @@ import re
 from PIL import ExifTags, Image, PngImagePlugin
 
 from src.errors import UserError
-from src.images.formats import open_image
+from src.images.formats import MissingPackage, open_image
 
 # EXIF that stays true of a pastiche; a TIFF's other tags describe how its own pixels are stored
 _KEPT = ("ImageDescription", "Make", "Model", "Artist", "Copyright", "DateTime", "HostComputer", "Rating")
@@ -80,12 +80,15 @@ def read_recipe(path) -> dict:
                 image.load()  # text may stand after the pixels
             text = image.info.get(NAME)
             found = _IN_XMP.search(image.info.get("xmp") or b"")
-    except OSError as error:
-        raise UserError(f"option again: {path}: {error.strerror or 'not a picture, or a damaged one'}") from None
+    except Exception as error:  # noqa: BLE001  whatever a damaged picture leads PIL to, as in `decode`
+        if isinstance(error, MissingPackage):
+            raise UserError(f"option again: {path}: {error}") from None
+        reason = getattr(error, "strerror", None) or "not a picture, or a damaged one"
+        raise UserError(f"option again: {path}: {reason}") from None
     try:
         recipe = json.loads(text or (html.unescape(found[1].decode()) if found else ""))
         recipe["options"], recipe["content"], recipe["styles"], recipe["model"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(
             f"option again: {path}: does not say how it was made; pictures of this program do, as .png, .jpg and "
             ".webp, unless other programs took it out or --metadata false was given"

@@ -6,11 +6,11 @@ as a run without a stop. Only the newest state file is kept. Where it is missing
 """
 
 import re
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from src.arrays import read_arrays
 from src.errors import UserError
 from src.files import atomic_write, check_folder
 from src.images.files import check_writable, read_image, to_network, write_image
@@ -87,11 +87,7 @@ class Checkpoints:
         path = self._state(number)
         if not path.is_file():
             return {"iteration": number, "pastiche": to_network(read_image(self.picture(number)))}
-        try:
-            with np.load(path) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile):
-            raise UserError(f"{path}: damaged; remove it to go on from the picture beside it") from None
+        return read_arrays(path, "remove it to go on from the picture beside it")
 
 
 class Outputs:

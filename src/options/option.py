@@ -200,15 +200,25 @@ def _convert(value, kind, where):
             return os.path.expanduser(value) if kind is PathText else value
         if isinstance(value, bool):
             raise ValueError
-        if kind is int and float(value) != int(float(value)):
-            raise ValueError
-        return kind(float(value)) if kind is int else kind(value)
+        return _whole_number(value) if kind is int else kind(value)
     except UserError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", PathText: "a path"}
         expected = words.get(kind) or ("name=number,name=number" if origin is dict else str(kind))
-        raise UserError(f"option {where}: found {value!r}, expected {expected}") from None
+        raise UserError(f"option {where}: found {value!r:.80}, expected {expected}") from None
+
+
+def _whole_number(value) -> int:
+    """A number without a fraction, to the last digit, which a float would not keep."""
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:  # such as 1e3 or 3.0
+            value = float(value)
+    if int(value) != value:
+        raise ValueError
+    return int(value)
 
 
 def _convert_either(value, kinds, where):

@@ -29,7 +29,9 @@ def overlay(values, sections, path, above=()):
     base = document.pop("base", None)
     if base is not None:
         if not isinstance(base, str):
-            raise UserError(f"config_path {path}: base: found {base!r}, expected the path of a recipe from this one")
+            raise UserError(
+                f"config_path {path}: base: found {base!r:.60}, expected the path of a recipe from this one"
+            )
         start = path.parent / Path(base).expanduser()
         if start.resolve() in chain:
             raise UserError(f"config_path {path}: base: {base} starts from this recipe; take one of the two base away")
@@ -46,7 +48,7 @@ def overlay(values, sections, path, above=()):
         if section not in sections:
             raise unknown(section, sections, f"config_path {path}")
         if not isinstance(options or {}, dict):
-            raise UserError(f"config_path {path}, section {section}: found {options!r}, expected options under it")
+            raise UserError(f"config_path {path}, section {section}: found {options!r:.60}, expected options under it")
         for name, value in (options or {}).items():
             entry = sections[section].find(name)
             if entry is None:
@@ -67,7 +69,9 @@ def _read(path) -> dict:
     try:
         # the first document: default_config.yaml of former versions had two more, of helps and of choices
         document = next(yaml.safe_load_all(path.read_text(encoding="utf-8")), None)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  a date such as 2001-99-99 is a ValueError, a deep file a RecursionError
         raise UserError(f"config_path {path}: not a YAML file: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
         raise UserError(f"config_path {path}: expected sections such as 'network:' with options under them")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from src.errors import UserError
+from src.files import atomic_write
 from src.losses import shown_terms
 
 logger = logging.getLogger("style_transfer")
@@ -35,7 +36,8 @@ class LossLog:
         self.path, self.names, self.steps = Path(path), names, steps
         self.header = ["step", "seconds", "learning_rate", *names]
         kept = self._rows_before(start_step)
-        with open(self.path, "w", newline="", encoding="utf-8") as file:
+        # whole or not at all: a run that is killed here keeps the rows of the steps that its checkpoint has
+        with atomic_write(self.path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([self.header, *kept])
         self._started, self._first = time.perf_counter(), start_step
         self._summary = SUMMARIES[summary](self.path.parent / "summary") if summary != "none" else None
@@ -43,11 +45,16 @@ class LossLog:
     def _rows_before(self, start_step):
         if not start_step or not self.path.is_file():
             return []
-        with open(self.path, newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))
+        try:
+            with open(self.path, newline="", encoding="utf-8") as file:
+                rows = list(csv.reader(file))
+            whole = [row for row in rows[1:] if len(row) == len(self.header)]
+            kept = [row for row in whole if int(row[0]) <= start_step]
+        except (ValueError, csv.Error):
+            raise UserError(f"{self.path}: damaged; move it away, or use another --output_dir") from None
         if rows[:1] != [self.header]:
             raise UserError(f"{self.path}: its columns are of another run; move it away, or use another --output_dir")
-        return [row for row in rows[1:] if len(row) == len(self.header) and int(row[0]) <= start_step]
+        return kept
 
     def write(self, first_step, rates, rows):
         """Appends rows (n, terms) of steps first_step, first_step + 1, ..., and prints a line of their mean."""

@@ -31,7 +31,7 @@ class TrainOneStep(nn.Cell):
     """Runs an objective forward and backward once and updates the parameters that it trains.
 
     Args:
-        objective: see `src.training.objectives`.
+        objective: `src.training.objective.Objective`.
         optimizer: over the trainable parameters.
         clip_norm: gradients are scaled down to this global norm; 0 for none.
         ema_decay: of the moving average of the trainable parameters, `averages`; 0 for none.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.errors import UserError
+from src.errors import UserError, os_error_line
 from src.models.shapes import BLOCKS, CHANNELS, MIXED, STEM, layer_names
 from src.models.vgg import IMAGENET_MEAN, IMAGENET_STD
 from src.weights.fast_neural_style import from_fast_neural_style, is_fast_neural_style
@@ -41,13 +41,15 @@ def read_tensors(path) -> dict[str, np.ndarray]:
     path = Path(path)
     if path.suffix.lower() != ".safetensors":
         return read_torch_file(path)
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     try:
         with safe_open(path, framework="np") as file:
             names = file.keys()
             return {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, ValueError, TypeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: {os_error_line(error)}") from None
+    except Exception as error:  # noqa: BLE001  a header that says anything leads to any error
         raise UserError(f"{path}: not a safetensors file of float tensors, or damaged ({error})") from None
 
 
@@ -135,7 +137,9 @@ def vgg_from_matconvnet(path):
     try:
         content = loadmat(path, squeeze_me=True, struct_as_record=False)
         layers = {str(layer.name): layer for layer in np.atleast_1d(content["layers"])}
-    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, IndexError, EOFError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: {os_error_line(error)}") from None
+    except Exception as error:  # noqa: BLE001  SciPy's reader raises whatever a damaged file leads it to
         raise UserError(f"{path}: not a MatConvNet network, or damaged ({error})") from None
     filters = {}
     for name, layer in layers.items():
@@ -183,26 +187,26 @@ def convert(source, target="") -> Path:
         raise UserError(f"{source}: no such file")
     model = None
     if suffix == ".mat":
-        params, network = vgg_from_matconvnet(source)
+        params, name = vgg_from_matconvnet(source)
     else:
-        tensors = {name.removeprefix("module."): array for name, array in read_tensors(source).items()}
+        tensors = {key.removeprefix("module."): array for key, array in read_tensors(source).items()}
         if "Conv2d_1a_3x3.conv.weight" in tensors:
-            params, network = inception_from_torchvision(tensors, source), "inceptionv3"
+            params, name = inception_from_torchvision(tensors, source), "inceptionv3"
         elif "features.0.weight" in tensors:
-            params, network = vgg_from_torchvision(tensors, source)
+            params, name = vgg_from_torchvision(tensors, source)
         elif is_fast_neural_style(tensors):
             params, model = from_fast_neural_style(tensors, source)
-            network = source.stem
+            name = source.stem
         else:
             raise UserError(
                 f"{source}: its tensors ({', '.join(list(tensors)[:3])}, ...) are neither torchvision's VGG nor its "
                 "Inception-v3, nor fast_neural_style's"
             )
     if target.suffix.lower() != ".ckpt":
-        target = target / f"{network}.ckpt"
+        target = target / f"{name}.ckpt"
     if target.exists():
         raise UserError(f"{target}: exists; remove it, or name another file to write")
     # Inception-v3 keeps the published names, so that the published scripts read the file, too
-    metadata = None if network == "inceptionv3" else model or {"loss_network": network, "source": source.name}
+    metadata = None if name == "inceptionv3" else model or {"loss_network": name, "source": source.name}
     save_checkpoint(target, {n: np.ascontiguousarray(a, np.float32) for n, a in params.items()}, metadata)
     return target

@@ -1,21 +1,23 @@
 """Reads weights of several formats into networks. The names inside a file tell the format, not the file's own name."""
 
 import logging
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 
-from src.config import defaults
+from src.arrays import read_arrays
+from src.config import build, field_values
 from src.errors import UserError
 from src.models.factory import StylizationModel, create_model
 from src.models.shapes import CHANNELS
+from src.sections import SECTIONS
 from src.weights import modelzoo
 from src.weights.modelzoo import take
 from src.weights.native import load_into, read_checkpoint
 
+LOSS_NETWORKS = SECTIONS["loss"].schema()["loss_network"].limits.choices
 CONVERTER = (
     "scripts/convert_weights.py converts torchvision's VGG and Inception-v3, MatConvNet's VGG and fast_neural_style's "
     "networks"
@@ -48,27 +50,27 @@ def read_weights(path):
         kind = FOREIGN[path.suffix.lower()]
         raise UserError(f"checkpoint {path}: {kind} file; expected a MindSpore .ckpt ({CONVERTER})")
     if path.is_file() and path.suffix.lower() == ".npz":
-        try:
-            with np.load(path) as arrays:
-                return {name: arrays[name] for name in arrays.files}, None
-        except (ValueError, OSError, zipfile.BadZipFile, AttributeError):
-            raise UserError(f"checkpoint {path}: not a .npz of arrays, or damaged; copy or download it again") from None
+        return read_arrays(path), None
     return read_checkpoint(path)
 
 
 def describe(params, metadata=None) -> str:
     """The kind of a file in words, by its names, for errors."""
-    if metadata and "network" in metadata:
-        network = metadata["network"]
-        kind = "styles in a table" if metadata.get("styles") else f"{network.get('predictor', 'unknown')} predictor"
+    if metadata and isinstance(metadata.get("network"), dict):
+        network_options = metadata["network"]
+        kind = (
+            "styles in a table"
+            if metadata.get("styles")
+            else f"{network_options.get('predictor', 'unknown')} predictor"
+        )
         return f"a style transfer model of this project ({kind})"
     if modelzoo.is_published(params):
         return "the published trained checkpoint"
     if "Conv2d_1a.conv.weight" in params:
         return "an Inception-v3 only (inceptionv3.ckpt)"
     if any(name.startswith(("layers.", "conv1_1.")) for name in params):
-        network = _loss_network_name(params) or "a network in the manner of VGG"
-        return f"{network}, a loss network"
+        found = _loss_network_name(params) or "a network in the manner of VGG"
+        return f"{found}, a loss network"
     if any(name.startswith("features.") for name in params):
         return f"a network with torchvision's names ({CONVERTER})"
     if not params:
@@ -93,8 +95,7 @@ def load_model(path, inception_ckpt="") -> StylizationModel:
     """
     params, metadata = read_weights(path)
     if metadata and "network" in metadata:
-        network = defaults(network=metadata["network"])["network"]
-        model = create_model(network, metadata.get("loss_network", "vgg16"), metadata.get("styles", ()))
+        model = create_model(*said_of_network(metadata, path))
         if inception_ckpt:
             logger.warning("inception_ckpt %s is not read: %s holds its own predictor", inception_ckpt, path)
     elif modelzoo.is_published(params):
@@ -112,6 +113,45 @@ def load_model(path, inception_ckpt="") -> StylizationModel:
     load_into(model, params, path)
     model.set_train(False)
     return model
+
+
+def said_of_network(metadata, where):
+    """What a checkpoint's metadata say of its network.
+
+    Args:
+        metadata: as `read_weights` gives them, with an entry `network`.
+        where: the file, for errors.
+
+    Returns:
+        (`src.sections.NetworkConfig`, name of the loss network, names of the styles).
+
+    Raises:
+        UserError: an option that does not exist or has a wrong value, or an entry of another type.
+    """
+    network, styles = metadata["network"], metadata.get("styles", ())
+    loss_network = metadata.get("loss_network", LOSS_NETWORKS[0])
+    wrong = (
+        (not isinstance(network, dict), f"network {network!r:.60}, expected options"),
+        (
+            loss_network not in LOSS_NETWORKS,
+            f"loss_network {loss_network!r:.60}, expected {' or '.join(LOSS_NETWORKS)}",
+        ),
+        (
+            not isinstance(styles, list | tuple) or not all(isinstance(name, str) for name in styles),
+            f"styles {styles!r:.60}, expected a list of names",
+        ),
+    )
+    for is_wrong, what in wrong:
+        if is_wrong:
+            raise UserError(f"checkpoint {where}: its metadata are damaged: found {what}; copy or download it again")
+    try:
+        options = {**field_values()["network"], **network}
+        network = build({"network": options}, ["network"])["network"]
+    except UserError as error:
+        raise UserError(f"checkpoint {where}: its metadata are damaged, or of a later version: {error}") from None
+    if network.traits.has_table and not styles:
+        raise UserError(f"checkpoint {where}: its metadata name no style, expected one for each row of its table")
+    return network, loss_network, tuple(styles)
 
 
 def read_inception(path) -> dict[str, np.ndarray]:
@@ -151,13 +191,13 @@ class LossWeights:
 
     Attributes:
         path: the file.
-        network: vgg16, vgg19 or distilled_vgg19.
+        kind: vgg16, vgg19 or distilled_vgg19.
         params: {name in the file: array}.
         names: {this project's name: name in the file}, where they differ.
     """
 
     path: Path
-    network: str
+    kind: str
     params: dict[str, np.ndarray]
     names: dict[str, str] = field(default_factory=dict)
 
@@ -170,7 +210,7 @@ class LossWeights:
 def _loss_network_name(params, metadata=None):
     """vgg16, vgg19 or distilled_vgg19, from names (and one shape); None if it is none of them."""
     if "conv1_1.weight" in params:
-        if metadata and "loss_network" in metadata:
+        if metadata and metadata.get("loss_network") in LOSS_NETWORKS:
             return metadata["loss_network"]
         if params["conv1_1.weight"].shape[0] < CHANNELS[0]:
             return "distilled_vgg19"
@@ -196,16 +236,16 @@ def read_loss_network(path) -> LossWeights:
     prefix = "vgg_conv4.layers."
     if modelzoo.is_published(params):
         params = {"layers." + n[len(prefix) :]: array for n, array in params.items() if n.startswith(prefix)}
-    network = _loss_network_name(params, metadata)
-    if network is None:
+    kind = _loss_network_name(params, metadata)
+    if kind is None:
         if any(name.startswith("layers.") for name in params):
             _refuse_unknown(params, _vgg_names(16).values(), "", USED["vgg"], path)
         raise UserError(
             f"checkpoint {path}: found {describe(params, metadata)}, expected a loss network (vgg16.ckpt, a converted "
             "VGG, or the distilled VGG-19)"
         )
-    names = {} if "conv1_1.weight" in params else _vgg_names(int(network[3:]))
-    return LossWeights(Path(path), network, params, names)
+    names = {} if "conv1_1.weight" in params else _vgg_names(int(kind[3:]))
+    return LossWeights(Path(path), kind, params, names)
 
 
 def _vgg_names(depth):
@@ -228,9 +268,9 @@ def load_loss_network_weights(weights, cell):
     if not isinstance(weights, LossWeights):
         weights = read_loss_network(weights)
     params, path = weights.params, weights.path
-    if weights.network != cell.network:
+    if weights.kind != cell.kind:
         raise UserError(
-            f"checkpoint {path}: found {weights.network}, expected {cell.network}; choose with --loss_network, or name "
+            f"checkpoint {path}: found {weights.kind}, expected {cell.kind}; choose with --loss_network, or name "
             "another file with --loss_network_ckpt"
         )
     wanted = dict(cell.parameters_and_names())

@@ -128,7 +128,7 @@ def _read_metadata(text, arrays, path):
     """The metadata without the checksum, which files of former versions lack."""
     try:
         metadata = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"checkpoint {path}: its metadata are damaged; copy or download it again") from None
     if not isinstance(metadata, dict):
         return None

@@ -16,22 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from src.errors import UserError
+from src.errors import UserError, os_error_line
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-# exceptions of the pickle and zip modules when bytes are missing or wrong
-DAMAGE = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    struct.error,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    TypeError,
-    ValueError,
-)
 STORAGES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
@@ -72,6 +59,8 @@ class _Tensor:
     def array(self, raw) -> np.ndarray:
         kind = np.dtype(STORAGES[self.storage.kind])
         values = np.frombuffer(raw, kind)
+        if prod(self.shape) > values.size:  # with strides of 0, a short file would fill the memory
+            raise ValueError("a tensor has more numbers than its storage")
         last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
         if min((self.offset, *self.shape, *self.strides), default=0) < 0 or (prod(self.shape) and last >= values.size):
             raise ValueError("a tensor lies outside of its storage")
@@ -82,14 +71,27 @@ class _Tensor:
         return view.astype(np.float32) if kind.kind == "f" else view.copy()
 
 
+def _refuse_state(*_):
+    raise _Unsafe("a new state for a function")
+
+
+def _unchangeable(called):
+    """Lets no pickle set attributes of a function or class: a change would hold for all files read after this one."""
+    called.__setstate__ = _refuse_state
+    return called
+
+
+@_unchangeable
 def _rebuild(storage, offset, size, stride, *_):
     return _Tensor(storage, int(offset), tuple(map(int, size)), tuple(map(int, stride)))
 
 
+@_unchangeable
 def _rebuild_parameter(tensor, *_):
     return tensor
 
 
+@_unchangeable
 class _Parameter:
     """Old files build `torch.nn.parameter.Parameter` from a tensor."""
 
@@ -141,6 +143,9 @@ def _tensors(loaded):
 
 def _read_zip(file):
     with zipfile.ZipFile(file) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            # a small file could unpack to more than the memory
+            raise ValueError("packed, as PyTorch writes no file")
         root = next((name[: -len("data.pkl")] for name in archive.namelist() if name.endswith("data.pkl")), None)
         if root is None:
             raise ValueError("no data.pkl in the archive")
@@ -183,6 +188,8 @@ def read_torch_file(path) -> dict[str, np.ndarray]:
             f"{path}: holds {error}, which a state dict does not need, so it was not opened further; save the "
             "weights alone with torch.save(model.state_dict(), file)"
         ) from None
-    except DAMAGE as error:
+    except OSError as error:
+        raise UserError(f"{path}: {os_error_line(error)}") from None
+    except Exception as error:  # noqa: BLE001  of the modules pickle and zipfile, wherever damaged bytes lead them
         reason = " ".join(str(error).split()) or "ends early"
         raise UserError(f"{path}: not a PyTorch state dict, or damaged ({reason[:100]})") from None
