@@ -83,12 +83,12 @@ def count_step(image_size):
 
     from benchmarks.published_port import PublishedLoss, published_model
     from src.models.factory import create_model, new_loss_network
-    from src.training.objectives import Stylization, loss_taps
+    from src.training.objectives import Stylization
 
     ms.set_context(mode=ms.PYNATIVE_MODE)
     options = defaults(ROOT / "configs" / "modelzoo.yaml")
     network, loss = options["network"], options["loss"]
-    taps = loss_taps(loss, network)
+    taps = Stylization.loss_taps(loss)
     random = np.random.default_rng(0)
     content, style = (ms.Tensor(random.random((1, 3, image_size, image_size), np.float32)) for _ in range(2))
 
