@@ -9,8 +9,8 @@ Ghiasi et al. 2017      models.style_prediction.InceptionPredictor  configs/mode
 Dumoulin et al. 2016    models.style_prediction.StyleTable          configs/n_styles.yaml,
 (N styles)              models.style_transfer.StyleTransferNetwork  configs/n_styles_vgg16.yaml
                         training.objectives.TableStylization
-Johnson et al. 2016     those of Dumoulin et al., with a table of   configs/single_style.yaml
-(one style)             one row
+Johnson et al. 2016     those of Dumoulin et al., with a table of   configs/single_style.yaml,
+(one style)             one row                                     configs/single_style_vgg16.yaml
 Gatys et al. 2016       no networks of its own                      configs/optimize.yaml
 (optimises the image)   optimize.objective.PasticheLoss
                         optimize.optimizers.LBFGS
