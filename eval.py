@@ -30,7 +30,7 @@ def check_method_options(options):
             raise UserError(f"option interpolation: found {settings.interpolation}, expected 0 with --pictures FOLDER")
         kept = ("content_path", "style_path", "output_path", "image_size", "pictures")
         refuse_options(options.given, ["eval", "network", "optimize"], kept, "does nothing with --pictures FOLDER")
-    elif options.network.method == "optimize":
+    elif not options.network.traits.has_networks:
         idle = set(ONE_PICTURE) | set(TRAINED)
         kept = set(vars(settings) | vars(options.optimize)) - idle
         refuse_options(options.given, ["eval", "optimize"], kept, "does nothing here with --method optimize")
@@ -40,7 +40,7 @@ def check_method_options(options):
 
 def create_method(options, runtime):
     """The method that stylises: a `Stylizer`, or the optimisation."""
-    if options.network.method == "optimize":
+    if not options.network.traits.has_networks:
         from src.optimize.method import Gatys
 
         folder = ROOT / "pretrained_model"

@@ -41,7 +41,7 @@ def create_network(name, **kwargs):
         if option not in NetworkConfig.schema():
             raise unknown(option, NetworkConfig.schema(), name)
     network = NetworkConfig(**{"method": method, **kwargs})
-    if network.has_table != bool(styles):
-        expected = "names of the styles of the table" if network.has_table else "none"
+    if network.traits.has_table != bool(styles):
+        expected = "names of the styles of the table" if network.traits.has_table else "none"
         raise UserError(f"option styles: found {list(styles)}, expected {expected}")
     return create_model(network, styles=styles)

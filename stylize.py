@@ -24,7 +24,7 @@ SHARED = ("output", "styles", "style_weights", "style_scale", "preserve_colors",
 SHARED += ("overwrite", "shard")
 # and those that a video reads
 OF_VIDEOS = ("output", "style", "styles", "style_weights", "blend_steps", "strength", "size", "tile", "engine")
-OF_VIDEOS += ("checkpoint", "inception_ckpt", "overwrite")
+OF_VIDEOS += ("checkpoint", "inception_ckpt", "overwrite", "preserve_colors")
 
 
 def read_options(argv):
@@ -119,7 +119,7 @@ def optimize(options, choice, jobs, progress):
 
 def share_options(options):
     """Checks that every option given means something for the method, and gives it to the method's section."""
-    given, optimises = options.given, options.network.method == "optimize"
+    given, optimises = options.given, not options.network.traits.has_networks
     if not optimises:
         refuse_options(given, ["optimize", "loss"], (), "does nothing without --method optimize")
         return False

@@ -46,7 +46,7 @@ class Engine:
 
                 setup(defaults()["runtime"])
             runtime = defaults(runtime={"precision": self.precision, "device_target": "CPU"})["runtime"]
-            self.opened[model] = open_networks(self.engine, str(self.folder / name), runtime=runtime)
+            self.opened[model] = open_networks(self.engine, str(self.folder / name), runtime_options=runtime)
         return self.opened[model]
 
     def embedded_before(self, model, style):
@@ -194,14 +194,13 @@ def mindspore_step(folder):
     from src.models.factory import create_model, new_loss_network
     from src.runtime import setup
     from src.training.build import build_step
-    from src.training.objectives import Stylization, loss_taps
+    from src.training.stylization import create_stylization
 
     options = recipe(folder)
     machine = setup(options["runtime"])
     loss = options["loss"]
-    taps = loss_taps(loss, options["network"])
     model = create_model(options["network"], loss.loss_network)
-    objective = Stylization(model, new_loss_network(loss, taps, bias=False), taps, loss)
+    objective = create_stylization(model, loss, lambda loss, taps: new_loss_network(loss, taps, bias=False))
     step = build_step(options["train"], objective, model.trainable_params(), machine)
     return lambda content, style: step(ms.Tensor(content), ms.Tensor(style)).asnumpy()
 

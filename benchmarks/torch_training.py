@@ -24,7 +24,7 @@ from src.errors import UserError, run_entry
 from src.sections import TRAINING_SECTIONS
 
 FROZEN = ["predictor.stages", "predictor.translate", "predictor.refine"]
-TERMS = ("total", "content", "style", "tv", "grid")
+TERMS = ("total", "content", "style", "tv", "grid", "color")
 
 
 def check_settings(options):
@@ -83,11 +83,39 @@ class Step:
         return self.torch.stack([x.T @ x for x in flat]).float() / flat.shape[1]
 
     def describe(self, style):
-        """A style crop (1, 3, H, W) to the predictor's statistics and its Gram matrices in half precision."""
+        """A style crop (1, 3, H, W) to the predictor's statistics, Gram matrices in half precision, color moments."""
         torch, p = self.torch, self.predictor
         with torch.no_grad():
             features = self.features(style)
-            return p.statistics(style)[0], [self.gram(features[tap])[0].half() for tap in self.loss.style_taps]
+            grams = [self.gram(features[tap])[0].half() for tap in self.loss.style_taps]
+            return p.statistics(style)[0], grams, [matrix[0] for matrix in self.moments(style)]
+
+    def moments(self, images):
+        """Means and covariances of the colors for each side of `src.color_loss.AREAS`, (N, 3, 4) each."""
+        from src.color_loss import AREAS
+
+        torch, moments = self.torch, []
+        for side in AREAS:
+            colors = torch.nn.functional.avg_pool2d(images, side).flatten(2)
+            mean = colors.mean(2, keepdim=True)
+            centred = colors - mean
+            moments.append(torch.cat((mean, centred @ centred.mT / colors.shape[2]), 2))
+        return moments
+
+    def color(self, images, targets):
+        """The color loss of `src.color_loss.color_loss`."""
+        from src.color_loss import AREAS, LEAST_COVARIANCE, LEAST_VARIANCE
+
+        total = 0
+        for k, (found, target) in enumerate(zip(self.moments(images), targets, strict=True)):
+            if k == 0:
+                variance = target[:, :, 1:].diagonal(dim1=1, dim2=2).sum(1)
+                distance = (found[:, :, 0] - target[:, :, 0]).square().sum(1)
+                total = (distance / (variance + LEAST_VARIANCE)).mean()
+            covariance, style = found[:, :, 1:], target[:, :, 1:]
+            energy = style.square().sum((1, 2)) + covariance.detach().square().sum((1, 2)) + LEAST_COVARIANCE
+            total = total + ((covariance - style).square().sum((1, 2)) / energy).mean() / len(AREAS)
+        return total
 
     def grid(self, images):
         """The grid loss of `src.losses.GridLoss`."""
@@ -109,7 +137,7 @@ class Step:
     def losses(self, content, styles):
         """The total and the terms of content (N, 3, H, W) under described styles."""
         torch, loss = self.torch, self.loss
-        embedding = self.predictor.embed(torch.stack([statistics for statistics, _ in styles]))
+        embedding = self.predictor.embed(torch.stack([statistics for statistics, _, _ in styles]))
         with torch.no_grad():
             targets = self.features(content, loss.content_taps)
         with torch.autocast("cpu", torch.bfloat16):
@@ -127,14 +155,16 @@ class Step:
         )
         of_style = 0
         for k, (tap, w) in enumerate(loss.style_taps.items()):
-            gram, target = self.gram(found[tap]), torch.stack([grams[k] for _, grams in styles]).float()
+            gram, target = self.gram(found[tap]), torch.stack([grams[k] for _, grams, _ in styles]).float()
             energy = torch.cat((target, gram.detach()), 1) * 2**0.5  # whose mean square is the sum of both
             of_style = of_style + w * error(gram, target, energy)
         tv = sum(pastiche.diff(dim=axis).abs().mean() for axis in (2, 3))
         grid = self.grid(pastiche)
         total = loss.content_weight * of_content + loss.style_weight * of_style
-        total = total + loss.tv_weight * tv + loss.grid_weight * grid
-        return total, (total, of_content, of_style, tv, grid)
+        of_colors = zip(*(moments for _, _, moments in styles), strict=True)
+        color = self.color(pastiche, [torch.stack(matrices) for matrices in of_colors])
+        total = total + loss.tv_weight * tv + loss.grid_weight * grid + loss.color_weight * color
+        return total, (total, of_content, of_style, tv, grid, color)
 
     def __call__(self, content, styles, rate):
         """Makes the step unless a gradient is not finite; returns the terms before it."""
@@ -161,7 +191,7 @@ def main(argv):
 
     from src.data.dataset import PairedImages
     from src.runtime import setup
-    from src.training.build import weights_folder
+    from src.training.first_weights import weights_folder
     from src.training.schedule import learning_rates
     from src.weights.load import load_model
     from src.weights.loss_network import create_loss_network

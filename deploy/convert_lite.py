@@ -130,4 +130,6 @@ def main(argv):
 
 
 if __name__ == "__main__":
+    # MindSpore imports the package triton where it is installed; the folder of that name beside this file is another
+    sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).resolve().parent]
     sys.exit(run_entry(main))

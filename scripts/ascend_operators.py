@@ -19,8 +19,13 @@ from src.errors import UserError, run_entry
 FOUND = ROOT / "src/ascend/found.yaml"
 
 
-def primitives_of(path):
-    """The primitives of a recipe's training step in float16, or of a MindIR file."""
+def primitives_of(path, known):
+    """The primitives of a recipe's training step in float16, or of a MindIR file.
+
+    Args:
+        path: of the file.
+        known: {options: primitives} of recipes so far. Recipes that differ in their runtime alone have the same step.
+    """
     from src.ascend.primitives import cell_primitives, file_primitives
     from src.ascend.steps import recipe_step
     from src.config import defaults
@@ -28,8 +33,12 @@ def primitives_of(path):
 
     if path.suffix == ".mindir":
         return file_primitives(path)
-    distil = defaults(path)["train"].hint_weight > 0
-    return cell_primitives(*recipe_step(path, Runtime("CPU", 0, "graph", "float16", 1, 0, 1), distil))
+    options = defaults(path)
+    key = str([section for name, section in options.items() if name != "runtime"])
+    if key not in known:
+        distil = options["train"].hint_weight > 0
+        known[key] = cell_primitives(*recipe_step(path, Runtime("CPU", 0, "graph", "float16", 1, 0, 1), distil))
+    return known[key]
 
 
 def report(name, operators):
@@ -63,7 +72,7 @@ def main(argv):
 
     ms.set_context(mode=ms.GRAPH_MODE)
     ms.set_device("CPU")
-    plugins, found, missing = AscendPlugins(), {}, []
+    plugins, found, known, missing = AscendPlugins(), {}, {}, []
     for path in files:
         if path.suffix == ".onnx":
             unlisted = unlisted_onnx(path)
@@ -72,13 +81,13 @@ def main(argv):
             )
             missing += [f"{path.name}: {name}" for name in unlisted]
             continue
-        primitives = primitives_of(path)
+        primitives = primitives_of(path, known)
         if path.resolve().parent == ROOT / "configs":
             found[path.name] = {name: list(types) for name, types in primitives.items()}
         missing += [f"{path.name}: {one.name}: {one.missing}" for one in report(path.name, check(primitives, plugins))]
     if found:
-        known = yaml.safe_load(FOUND.read_text(encoding="utf-8")) if FOUND.is_file() else {}
-        kept = {name: operators for name, operators in known.items() if (ROOT / "configs" / name).is_file()}
+        before = yaml.safe_load(FOUND.read_text(encoding="utf-8")) if FOUND.is_file() else {}
+        kept = {name: operators for name, operators in before.items() if (ROOT / "configs" / name).is_file()}
         head = "# Written by scripts/ascend_operators.py: operators of each recipe's training step in float16.\n"
         FOUND.write_text(head + yaml.safe_dump(kept | found, default_flow_style=None, width=120), encoding="utf-8")
     for line in missing:

@@ -1,7 +1,7 @@
 """The largest activation, gradient and Gram entry of each layer of a recipe's training, on real images, in float32.
 
 python scripts/ascend_range.py [configs/n_styles.yaml ...] --content_path PHOTOS --style_path PAINTINGS
-    --ckpt_path WEIGHTS [--init_ckpt CHECKPOINT] [--batch_size 2] [--batches 2] [--csv FILE]
+    --ckpt_path WEIGHTS [--init_ckpt CHECKPOINT] [--loss_network NAME] [--batch_size 2] [--batches 2] [--csv FILE]
 
 Numbers of 65,504 or more do not fit into float16, in which the convolutions of a 910A compute. Gradients are multiplied
 by the recipe's first loss scale. Without recipes: all of configs/. --init_ckpt is for the recipes whose networks it
@@ -30,12 +30,17 @@ class RangeOptions(Options):
     content_path: PathText = option("dataset/test/content", "folder of photographs")
     style_path: PathText = option("dataset/test/style", "folder of style images; single_style takes the first")
     ckpt_path: PathText = option("pretrained_model", "folder with the pretrained networks")
-    init_ckpt: PathText = option("", "checkpoint to start from, where its networks are a recipe's; empty for new ones")
-    batch_size: int = option(
-        2, "images in a batch; of few images the gradients are larger", least=1
+    init_ckpt: PathText = option(
+        "", "checkpoint to start from, where its networks are a recipe's; empty for new ones", aliases=("checkpoint",)
     )
+    loss_network: str = option(
+        "",
+        "loss network in place of the recipe's; empty for that",
+        choices=("", "vgg16", "vgg19", "distilled_vgg19"),
+    )
+    batch_size: int = option(2, "images in a batch; of few images the gradients are larger", least=1)
     batches: int = option(2, "batches a recipe", least=1)
-    csv: PathText = option("", "file for the figures of every layer; empty for none")
+    csv: PathText = option("", "file for the figures of every layer; empty for none", aliases=("output",))
 
 
 def report(name, found) -> list[tuple]:
@@ -62,16 +67,16 @@ def measure(recipe, settings):
     from src.ascend.ranges import measure_recipe
 
     style = settings.style_path
-    if defaults(recipe)["network"].method == "single_style":
+    if defaults(recipe)["network"].traits.has_one_style:
         style = str(list_images(style, "style_path")[0])
     data = {"content_path": settings.content_path, "style_path": style, "batch_size": settings.batch_size}
     train = {"ckpt_path": settings.ckpt_path, "init_ckpt": settings.init_ckpt}
     try:
-        return measure_recipe(recipe, data, train, settings.batches)
+        return measure_recipe(recipe, data, train, settings.batches, settings.loss_network)
     except UserError as error:
         if not settings.init_ckpt or "was trained with" not in str(error):
             raise
-    return measure_recipe(recipe, data, {**train, "init_ckpt": ""}, settings.batches)
+    return measure_recipe(recipe, data, {**train, "init_ckpt": ""}, settings.batches, settings.loss_network)
 
 
 def main(argv):

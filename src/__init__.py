@@ -1,22 +1,33 @@
 """Style transfer in MindSpore: where each paper is.
 
-======================  =====================  ==================================  ============================
-paper                   networks               losses and training                 recipe
-======================  =====================  ==================================  ============================
-Ghiasi et al. 2017      StyleTransferNetwork,  losses.StylizationLoss,             default_config.yaml,
-(arbitrary styles)      InceptionPredictor or  training.objectives.Stylization,    configs/modelzoo, compact,
-                        CompactPredictor       training.objectives.Distillation    compact_vgg16, compact_distil
-Dumoulin et al. 2016    StyleTransferNetwork,  StylizationLoss, Stylization        configs/n_styles
-(N styles)              StyleTable
-Johnson et al. 2016     StyleTransferNetwork,  StylizationLoss, Stylization        configs/single_style
-(one style)             StyleTable of one row
-Gatys et al. 2016       none: the pixels       optimize.objective, optimizers      configs/optimize
-(optimises the image)
-======================  =====================  ==================================  ============================
+======================  ==========================================  =======================================
+paper                   classes                                     recipe
+======================  ==========================================  =======================================
+Ghiasi et al. 2017      models.style_prediction.InceptionPredictor  configs/modelzoo.yaml (the published
+(any style)             models.style_transfer.StyleTransferNetwork  port's); default_config.yaml (the
+                        training.objectives.Stylization             paper's, which is the default)
+Dumoulin et al. 2016    models.style_prediction.StyleTable          configs/n_styles.yaml,
+(N styles)              models.style_transfer.StyleTransferNetwork  configs/n_styles_vgg16.yaml
+                        training.objectives.TableStylization
+Johnson et al. 2016     those of Dumoulin et al., with a table of   configs/single_style.yaml,
+(one style)             one row                                     configs/single_style_vgg16.yaml
+Gatys et al. 2016       no networks of its own                      configs/optimize.yaml
+(optimises the image)   optimize.objective.PasticheLoss
+                        optimize.optimizers.LBFGS
+                        optimize.optimizers.Adam
+                        optimize.method.Gatys
+======================  ==========================================  =======================================
 
-The networks are in models/style_transfer.py and models/style_prediction.py. All of them share InstanceNorm in
-models/normalization.py, which is conditional instance normalization, and LossNetwork in models/vgg.py, whose features
-the losses compare.
+src/methods.py says in one table in what the four differ. All of them share the losses (losses.StylizationLoss) and the
+loss network (models.vgg.VGG), whose features the losses compare. The three that train share conditional instance
+normalization (models.normalization.InstanceNorm) and the training step (training.train_step.TrainOneStep); the loop
+over the steps is run_steps in training/trainer.py. A new term of the loss is added in StylizationLoss, its weight in
+options/training.py; a search for grid_weight shows every place. Dimensions of a network's layers are in
+models/shapes.py.
+
+The bundled model is made in another way than the paper's: src/training/distillation/ says how, and
+models/compact_prediction.py has its style prediction network. The recipes are configs/compact.yaml,
+configs/compact_distil.yaml and configs/compact_vgg16.yaml.
 
 An option, with its range and its help, is one field in options/. A picture goes through images/ (reading, writing,
 padding, sheets), engines/ (what runs the networks), stylize/stylizer.py (embedding, stylising), stylize/tiles.py (large

@@ -62,6 +62,24 @@ def ascend_chip() -> str:
     return MSContext.get_instance().get_ascend_soc_version() or ""
 
 
+def half_products() -> bool:
+    """Whether this process' device computes matrix products and convolutions of float32 from float16: the 910A.
+
+    CANN says so of `aclnnConvolution` and `aclnnBatchMatMul` (src/ascend/operators.yaml).
+    """
+    return ascend_chip().lower() == TRAINING_SERIES
+
+
+def half_products_remark(precision, chip) -> str:
+    """What to know of a precision on a chip; "" when there is nothing."""
+    if precision == "float16" or chip.lower() != TRAINING_SERIES:
+        return ""
+    return (
+        f"option precision: found {precision}; an Ascend 910A computes convolutions in float16 whatever it says, and "
+        "only --precision float16 scales the loss, so that small gradients are not lost"
+    )
+
+
 def apply_compilation(compilation):
     """Gives the compilation to MindSpore. Call this before the first graph is compiled."""
     import mindspore as ms

@@ -10,7 +10,13 @@ import os
 import random
 from dataclasses import dataclass
 
-from src.compilation import apply_compilation, ascend_chip, choose_compilation, overflow_check_remark
+from src.compilation import (
+    apply_compilation,
+    ascend_chip,
+    choose_compilation,
+    half_products_remark,
+    overflow_check_remark,
+)
 from src.errors import UserError
 
 logger = logging.getLogger("style_transfer")
@@ -132,9 +138,9 @@ def setup(config) -> Runtime:
         ms.set_device(target, config.device_id)
     chip = ascend_chip() if target == "Ascend" else ""
     apply_compilation(choose_compilation(mindspore_version(), target, chip, config.backend, config.jit_level))
-    remark = overflow_check_remark(config.precision)
-    if remark:
-        logger.warning(remark)
+    for remark in (overflow_check_remark(config.precision), half_products_remark(config.precision, chip)):
+        if remark:
+            logger.warning(remark)
     rank, rank_size = 0, 1
     if distributed:
         from mindspore import communication

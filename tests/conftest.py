@@ -168,8 +168,10 @@ def compilations():
 @pytest.fixture(scope="session")
 def few_statistics():
     """From here on a training standardises its predictor over a few style crops, not a hundred: that took seconds."""
+    from tiny_runs import use_few_statistics
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("src.training.build.STATISTICS_BATCHES", 2)
+        use_few_statistics(patch)
         yield
 
 

@@ -12,6 +12,7 @@ NETWORKS = {
 }
 STYLES = {"arbitrary": (), "n_styles": ("style_0", "style_1", "style_2"), "single_style": ("style_1",)}
 TABLES = ["n_styles", "single_style"]
+OPTIMIZERS = {"arbitrary": "muon"}  # which keeps Adam's state beside its own
 STEPS, SAVED = 6, 4
 
 
@@ -26,7 +27,7 @@ def family_options(few_statistics, loss_weights, image_folders):
         styles = image_folders[1] / "style_1.png" if method == "single_style" else image_folders[1]
         values = {
             "network": {"method": method, "width": 0.25, **NETWORKS.get(method, {})},
-            "loss": LOSS,
+            "loss": LOSS | {"color_weight": 0.1},
             "data": {
                 "content_path": str(image_folders[0]),
                 "style_path": str(styles),
@@ -40,6 +41,7 @@ def family_options(few_statistics, loss_weights, image_folders):
                 "output_dir": str(output),
                 "ckpt_path": str(loss_weights),
                 "learning_rate": 0.01,
+                "optimizer": OPTIMIZERS.get(method, "adam"),
                 "ema_decay": 0.5,
                 "steps": STEPS,
                 "save_every": SAVED,

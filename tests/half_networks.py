@@ -13,7 +13,7 @@ class HalfNetworks:
     """
 
     name, can_tile, embedding_dim, content_size, style_size = "onnxruntime", False, 3, None, None
-    network = Architecture(padding="zeros")
+    architecture = Architecture(padding="zeros")
 
     def __init__(self, styles=()):
         self.styles, self.seen, self.embedded = tuple(styles), [], []

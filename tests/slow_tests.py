@@ -15,6 +15,7 @@ WHOLE_FILES = (
     "test_pack_checkpoint.py",
     "test_page.py",
     "test_passes.py",
+    "test_published_names.py",
     "test_quality.py",
 )
 
@@ -39,6 +40,7 @@ TESTS = {
         "test_figures_and_summary_with_the_distilled_network",
         "test_interpolation_strips",
         "test_own_size_without_loss_network",
+        "test_shards_together_give_the_figures_of_the_whole",
     ),
     "test_eval_optimize.py": ("test_the_optimisation_is_evaluated_as_a_model",),
     "test_eval_pictures.py": ("test_pictures_of_another_program_get_the_figures_of_a_model",),

@@ -57,6 +57,30 @@ def test_the_table_says_yes_no_or_unknown():
     for name, row in table["operators"].items():
         assert row["source"].startswith("https://"), name
     assert set(table["primitives"].values()) <= set(table["operators"])
+    assert table["registered_910A"]["source"].startswith("https://")
+
+
+def test_the_register_of_the_910_speaks_of_the_910a_alone():
+    table = read_table()
+    others = dict.fromkeys(CHIPS, "unknown")
+    assert chips_of("ReluGrad", ("float16",), table) == {**others, "910A": "yes"}
+    assert chips_of("ReluGrad", ("bfloat16",), table) == {**others, "910A": "no"}
+    # pooling of float32 is computed in float16
+    assert chips_of("AvgPool", ("float", "float16"), table)["910A"] == "yes"
+    assert chips_of("AvgPool", ("double",), table)["910A"] == "no"
+    register = table["registered_910A"]
+    assert set(register["cast_to_float16"]) <= set(register["operators"])
+    assert not set(register["operators"]) & set(table["primitives"])
+
+
+def test_most_operators_of_the_recipes_are_documented_for_a_910a():
+    table, everything = read_table(), {}
+    for primitives in FOUND.values():
+        for name, types in primitives.items():
+            everything[name] = {*everything.get(name, ()), *types}
+    known = {name: chips_of(name, types, table)["910A"] for name, types in everything.items()}
+    assert [name for name, found in known.items() if found == "no"] == []
+    assert sum(found == "yes" for found in known.values()) >= 0.7 * len(known)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "pretrained_model").glob("*.onnx")), ids=lambda path: path.name)

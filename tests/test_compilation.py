@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from src import compilation
-from src.compilation import Compilation, choose_compilation, overflow_check_remark
+from src.compilation import Compilation, choose_compilation, half_products_remark, overflow_check_remark
 from src.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,6 +75,51 @@ def test_rank_tables_and_the_overflow_check():
     assert "AllFinite" in overflow_check_remark("float16", {"RANK_TABLE_FILE": "t.json"})
     assert not overflow_check_remark("float16", {})
     assert not overflow_check_remark("bfloat16", {"RANK_TABLE_FILE": "t.json"})
+
+
+@pytest.mark.parametrize(
+    ("precision", "chip", "said"),
+    [
+        ("float32", "Ascend910", True),
+        ("bfloat16", "ascend910", True),
+        ("float16", "ascend910", False),
+        ("float32", "ascend910b", False),
+        ("float32", "", False),
+    ],
+)
+def test_a_910a_that_computes_in_float16_without_a_scaled_loss_is_said(precision, chip, said):
+    assert bool(half_products_remark(precision, chip)) == said
+
+
+def test_gram_matrices_of_a_910a_stay_within_float16(monkeypatch):
+    """There, the sum over all positions may not be formed before the division."""
+    import mindspore as ms
+    import numpy as np
+
+    from src.losses import gram_matrix
+
+    features = ms.Tensor(np.full((1, 2, 64, 64), 100.0, np.float32))
+    largest = []
+    real = ms.ops.BatchMatMul
+
+    def noting(**options):
+        product = real(**options)
+
+        def run(a, b):
+            found = product(a, b)
+            largest.append(float(found.asnumpy().max()))
+            return found
+
+        return run
+
+    monkeypatch.setattr("src.losses.ops.BatchMatMul", noting)
+    grams = []
+    for chip in ("", "ascend910"):
+        monkeypatch.setattr(compilation, "ascend_chip", lambda chip=chip: chip)
+        grams.append(gram_matrix(features).asnumpy())
+    np.testing.assert_allclose(grams[1], np.full((1, 2, 2), 1e4), rtol=1e-5)
+    np.testing.assert_allclose(grams[0], grams[1], rtol=1e-5)
+    assert largest[0] > 65504 > largest[1]
 
 
 def test_nothing_captures_bytecode():

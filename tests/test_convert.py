@@ -194,7 +194,7 @@ def test_the_target_may_be_spelt_in_capitals(tmp_path, torch_pickler):
     source, target = write_pth(tmp_path / "vgg.pth", random_vgg(16), torch_pickler), tmp_path / "new" / "x.CKPT"
     assert convert(source, target) == target and target.is_file()
     assert [path.name for path in target.parent.iterdir()] == ["x.CKPT"]
-    assert read_loss_network(target).network == "vgg16"
+    assert read_loss_network(target).kind == "vgg16"
 
 
 def test_an_existing_file_is_kept(tmp_path, torch_pickler):

@@ -286,6 +286,18 @@ def test_a_file_that_is_no_picture_gets_a_line(page, tmp_path):
     assert status(page).startswith("note.png: not a picture")
 
 
+def test_a_photograph_above_sixteen_megapixels_is_said_with_every_picture_of_it(page, image, tmp_path):
+    file = tmp_path / "large.jpg"
+    Image.fromarray(image(70, 91)).resize((4400, 3900)).save(file)
+    upload(page, "content", file)
+    assert "s. The photograph was reduced to 16 megapixels" in status(page)
+    slide(page, "strength", 50)
+    assert "Preview of" in status(page) and "16 megapixels" in status(page)
+    page.execute_script("arguments[0].click()", page.find_element("css selector", "[name=content][aria-label='cat']"))
+    settle(page)
+    assert "Preview of" in status(page) and "16 megapixels" not in status(page)
+
+
 def test_the_webcam_is_painted_live_and_a_picture_of_it_is_kept(page):
     page.find_element("id", "camera").click()
     wait(lambda: "frames a second" in status(page), lambda: status(page))

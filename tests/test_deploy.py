@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import subprocess
 import sys
 import types
 from enum import Enum
@@ -169,3 +171,19 @@ def test_the_converter_is_told_inputs_and_sizes_of_the_exported_files(tmp_path, 
     assert json.loads(Path(f"{target}.json").read_text())["embedding_size"] == 100
     assert run_entry(convert.main, [str(source), str(target), "--sizes", "255x256"]) == 2
     assert "option sizes: found 255x256" in capsys.readouterr().err
+
+
+def test_folders_beside_the_program_hide_no_package(tmp_path, pictures):
+    """MindSpore imports triton where it is there; deploy/triton is none."""
+    fake = tmp_path / "mindspore/__init__.py"
+    fake.parent.mkdir()
+    fake.write_text("import importlib.util, sys\nprint(importlib.util.find_spec('triton'))\nsys.exit(7)\n")
+    arguments = ["--content_path", pictures / "content", "--style_path", pictures / "style", "--output_path", tmp_path]
+    process = subprocess.run(
+        [sys.executable, ROOT / "deploy/infer.py", "--model_type", "MindSpore", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 7, process.stderr
+    assert str(ROOT) not in process.stdout

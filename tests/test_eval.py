@@ -32,6 +32,23 @@ def test_own_size_without_loss_network(call_eval, stylizer, image_folders, tmp_p
     assert {row["picture"] for row in rows} == names
 
 
+def test_shards_together_give_the_figures_of_the_whole(call_eval, image_folders, tmp_path):
+    contents, styles = image_folders
+    found = {}
+    for shard, folder in (("", "."), ("0/3", "shard_0_of_3"), ("1/3", "shard_1_of_3"), ("2/3", "shard_2_of_3")):
+        code, _, err = call_eval(
+            *("--content_path", contents, "--style_path", styles, "--output_path", tmp_path, "--image_size", 32),
+            *(("--shard", shard) if shard else ()),
+        )
+        assert (code, err) == (0, [])
+        found[shard] = [{**row, "milliseconds": ""} for row in read_rows(tmp_path / folder)]
+        assert all((tmp_path / folder / row["picture"]).is_file() for row in found[shard])
+    whole = found.pop("")
+    assert [len(rows) for rows in found.values()] == [6, 3, 3]
+    parts = [row for rows in found.values() for row in rows]
+    assert sorted(parts, key=lambda row: row["picture"]) == sorted(whole, key=lambda row: row["picture"])
+
+
 def test_deterministic(call_eval, image_folders, tmp_path):
     contents, styles = image_folders
     for run in ("first", "second"):

@@ -13,7 +13,8 @@ from src.errors import UserError
 from src.images.files import read_image, resize_short_side, to_network, write_image
 from src.models.factory import create_model
 from src.models.style_prediction import ROW_UNIT
-from src.training.build import build_model, build_objective
+from src.training.build import build_objective
+from src.training.first_weights import build_model
 from src.training.styles import whole_grams, with_new_rows
 from src.training.trainer import train
 from src.weights.load import load_model

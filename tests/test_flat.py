@@ -82,7 +82,7 @@ class Repeating:
     name, can_tile, styles, embedding_dim, content_size = "onnxruntime", False, (), 4, None
 
     def __init__(self, **network):
-        self.network = Architecture(**network)
+        self.architecture = Architecture(**network)
 
     def transfer(self, content, _):
         return content

@@ -137,7 +137,8 @@ def test_the_grid_loss_is_a_term_with_a_weight():
     cell = StylizationLoss(options(grid_weight=0.5, tv_weight=2.0, content_weight=0.0, style_weight=0.0), TAPS)
     pastiche = lattice(1, 48, 48)
     features = tuple(ms.Tensor(random(1, c, 4, 4)) for c in (5, 4))
-    total, terms = cell(ms.Tensor(pastiche), features, cell.content_targets(features), cell.style_targets(features))
+    targets = cell.content_targets(features), cell.style_targets(features, None)
+    total, terms = cell(ms.Tensor(pastiche), features, *targets)
     terms = dict(zip(cell.names, terms.asnumpy(), strict=True))
     assert [name for name in cell.names if name not in names] == ["grid"]
     assert terms["grid"] == pytest.approx(grid_loss_by_definition(pastiche), rel=1e-3)
@@ -157,7 +158,7 @@ def test_total_is_the_weighted_sum_of_its_terms(normalize):
     styles = [random(*s, seed=3) for s in shapes]
     tensors = [tuple(ms.Tensor(f) for f in group) for group in (features, contents, styles)]
     total, terms = cell(
-        ms.Tensor(pastiche), tensors[0], cell.content_targets(tensors[1]), cell.style_targets(tensors[2])
+        ms.Tensor(pastiche), tensors[0], cell.content_targets(tensors[1]), cell.style_targets(tensors[2], None)
     )
     terms = dict(zip(cell.names, terms.asnumpy(), strict=True))
 

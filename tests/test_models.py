@@ -11,11 +11,11 @@ from numpy_layers import convolve
 
 from src.config import defaults
 from src.errors import UserError
+from src.models.compact_prediction import CompactPredictor, StatisticsPredictor, channel_statistics
 from src.models.factory import create_model
 from src.models.inception_v3 import InceptionV3
 from src.models.layers import BilinearConvolution, Convolution, ImageConvolution, UpsampledConvolution
 from src.models.normalization import InstanceNorm
-from src.models.style_prediction import CompactPredictor, StatisticsPredictor, channel_statistics
 from src.models.style_transfer import StyleTransferNetwork
 from src.models.vgg import VGG, DistilledVGG19, Pool
 from src.runtime import apply_precision

@@ -9,8 +9,8 @@ from src.config import defaults
 from src.errors import UserError
 from src.runtime import Runtime
 from src.training.build import build_step
+from src.training.distillation.muon import MOMENTUM, Muon, orthogonalised
 from src.training.files import restore_state, step_parameters
-from src.training.muon import MOMENTUM, Muon, orthogonalised
 
 RATES = [0.02, 0.01, 0.005]
 SHAPES = {"kernel": (6, 4, 3, 3), "pointwise": (12, 5, 1, 1), "dense": (7, 5), "bias": (6,)}

@@ -12,7 +12,7 @@ from src.service.model import GALLERY
 
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
+    "--disable-component-update --disable-sync --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
 ).split()
 
 
@@ -156,6 +156,39 @@ def test_a_style_of_ones_own_and_a_picture_that_is_none(page, tmp_path):
     assert page.find("#gallery button[aria-pressed=true]").text == "mine"
     page.find("#file").send_keys(str(damaged))
     assert "no picture that the service reads" in page.wait("document.querySelector('#status.bad')?.textContent")
+
+
+def test_the_webcams_picture_is_stylised_and_the_camera_is_free_again(page):
+    page.find("[data-webcam]").click()
+    page.wait("document.getElementById('webcam').open && document.getElementById('camera').videoWidth > 0")
+    page.find("#webcam [value=cancel]").click()
+    page.wait("!document.getElementById('webcam').open")
+    assert page.find("#compare").get_attribute("hidden")  # nothing was taken
+    page.find("[data-webcam]").click()
+    page.wait("document.getElementById('camera').videoWidth > 0")
+    page.driver.execute_script("window.track = document.getElementById('camera').srcObject.getTracks()[0]")
+    page.find("#webcam [value=take]").click()
+    page.wait("!document.getElementById('compare').hidden && window.track.readyState === 'ended'")
+    page.do(lambda: page.find("#gallery [data-id]").click())
+    width, height = page.driver.execute_script(
+        "const i = document.getElementById('after'); return [i.naturalWidth, i.naturalHeight]"
+    )
+    assert min(width, height) == 480
+
+
+def test_a_photograph_above_the_limit_is_said_with_every_picture_of_it(browser, stylizer, tmp_path):
+    with RunningServer(stylizer, max_megapixels=0.012) as running:
+        page = Page(browser[0], running.url)
+        page.is_ready()
+        (tmp_path / "large.png").write_bytes(picture(150, 100))
+        (tmp_path / "small.png").write_bytes(picture(80, 100))
+        file = page.find("#file")
+        file.send_keys(str(tmp_path / "large.png"))
+        page.wait("!document.getElementById('compare').hidden")
+        page.do(lambda: page.find("#gallery [data-id]").click())
+        assert page.find("#status").text.endswith("s. The photograph is above the service's limit, and is sent smaller")
+        page.do(lambda: file.send_keys(str(tmp_path / "small.png")))
+        assert "above the service's limit" not in page.find("#status").text
 
 
 def test_a_video(page, tmp_path):

@@ -15,14 +15,14 @@ from src.models.factory import create_model, new_loss_network
 from src.models.style_transfer import StyleTransferNetwork
 from src.runtime import setup
 from src.training.build import build_step
-from src.training.objectives import Stylization, loss_taps
+from src.training.stylization import create_stylization
 
 options = defaults(sys.argv[1], network={"width": 0.25, "predictor": sys.argv[2]}, runtime={"mode": "pynative"})
 runtime, loss, network = setup(options["runtime"]), options["loss"], options["network"]
 model = create_model(network, loss.loss_network)
-taps = loss_taps(loss, network)
-judge = new_loss_network(loss, taps)
-step = build_step(options["train"], Stylization(model, judge, taps, loss), model.trainable_params(), runtime)
+objective = create_stylization(model, loss, new_loss_network)
+judge = objective.loss_network
+step = build_step(options["train"], objective, model.trainable_params(), runtime)
 
 calls = Counter()
 def count(cell, name):

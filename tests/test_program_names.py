@@ -21,6 +21,7 @@ NAMES = {
     "deploy/convert_lite.py": ("source", "target", ()),
     "deploy/infer.py": ("--model_path", "--output_path", ()),
     "deploy/triton/make_repository.py": ("source", "folder", ()),
+    "scripts/ascend_range.py": ("--init_ckpt", "--csv", ()),
     "scripts/build_demo.py": ("--ckpt_path", "--output_path", ()),
     "scripts/bulk.py": ("--ckpt_path", "--output_path", ("photos",)),
     "scripts/convert_weights.py": ("source", "target", ()),

@@ -19,8 +19,9 @@ DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*TRANSLATIONS, *DOCS, ROOT / "dataset/README.md", ROOT / "pretrained_model/README.md"]
 # options of the published scripts, which docs/ names to say what replaces them
 PUBLISHED = {"platform", "run_distribute"}
+MSRUN = {"worker_num", "local_worker_num"}
 # these hold figures; the other pages link to them, so that a new measurement changes one file
-FIGURES = {"docs/speed.md", "pretrained_model/README.md"}
+FIGURES = {"docs/speed.md", "docs/ascend.md", "pretrained_model/README.md"}
 # the left columns of this page's tables name the options of other programs
 FOREIGN = ROOT / "docs/coming-from.md"
 PROGRAMS = {"train.py", "eval.py", "stylize.py", "export.py", "app.py"}
@@ -73,7 +74,7 @@ def own_options():
 
 @every_page
 def test_every_option_named_exists(page):
-    known = {"help", "config_path"} | PUBLISHED
+    known = {"help", "config_path"} | PUBLISHED | MSRUN
     for kind in [*SECTIONS.values(), *own_options()]:
         known |= {name for option in kind.schema().values() for name in option.names}
     assert set(re.findall(r"--([a-z]\w*)", ours(page))) <= known

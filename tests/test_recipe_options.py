@@ -14,14 +14,15 @@ from tiny_runs import RUNTIME
 from src import config
 from src.config import defaults
 from src.data import transforms
+from src.models.compact_prediction import CompactPredictor, StatisticsPredictor
 from src.models.factory import create_model
 from src.models.layers import BilinearConvolution, Convolution, UpsampledConvolution
-from src.models.style_prediction import CompactPredictor, StatisticsPredictor, StyleTable
+from src.models.style_prediction import StyleTable
 from src.options.recipes import overlay
 from src.sections import SECTIONS
 from src.training.build import build_step
-from src.training.muon import Muon
-from src.training.objectives import Distillation
+from src.training.distillation.muon import Muon
+from src.training.distillation.objective import Distillation
 from src.training.schedule import learning_rates
 from src.weights.loss_network import create_loss_network
 
@@ -50,6 +51,7 @@ TESTS = {
     "loss.tv_weight": "test_total_is_the_weighted_sum_of_its_terms",
     "loss.tv_norm": "test_total_variation_counts_each_pair_of_neighbours_in_both_directions",
     "loss.grid_weight": "test_the_grid_loss_is_a_term_with_a_weight",
+    "loss.color_weight": "test_the_color_loss_is_a_term_with_a_weight",
     "loss.normalize_losses": "test_total_is_the_weighted_sum_of_its_terms",
     "loss.style_loss_clamp": "test_normalised_loss_is_relative_and_clamped_for_each_image",
     "data.image_size": "test_styles_may_have_a_size_of_their_own",
@@ -151,7 +153,7 @@ def test_loss_network_is_the_one_named(loss_weights, tmp_path):
     for depth in (16, 19):
         save_checkpoint(tmp_path / f"vgg{depth}.ckpt", VGG(depth, ("relu1_2",)), {"loss_network": f"vgg{depth}"})
         found = create_loss_network(defaults(loss={"loss_network": f"vgg{depth}"})["loss"], tmp_path, ("relu1_2",))
-        assert found.network == f"vgg{depth}"
+        assert found.kind == f"vgg{depth}"
     loss = defaults(loss={"loss_network": "distilled_vgg19"})["loss"]
     assert type(create_loss_network(loss, loss_weights, ("relu1_1",))) is DistilledVGG19
 

@@ -18,6 +18,7 @@ from service_client import NAME, RunningServer, SlowNetworks, bundled_stylizer, 
 from src.images.colors import preserve_colors
 from src.options.service import ServiceConfig
 from src.service.application import create_application
+from src.stylize.painting import mix
 from src.stylize.stylizer import Stylizer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,14 +103,20 @@ def test_a_model_with_a_table_takes_names_only():
         found = read_picture(send(client, names[:2], weights="1,3").content)
         assert np.abs(found.astype(int) - expected).max() <= 1
         assert "embeds no images" in send(client, [picture()]).json()["error"]
-        assert send(client, names[:1], strength="0.5").status_code == 422
+        whole = table.stylize(content, table.embed(names[0]))
+        half = mix(content, [whole], [0.5])  # as stylize.py does
+        found = read_picture(send(client, names[:1], strength="0.5").content)
+        assert np.abs(found.astype(int) - half).max() <= 1
         weights = np.zeros((1, len(names)), np.float32)
         weights[0, 0] = 1
         inputs = [
             {"name": "content", "shape": [1, *content.shape], "datatype": "UINT8", "data": content.tolist()},
             {"name": "weights", "shape": list(weights.shape), "datatype": "FP32", "data": weights.tolist()},
         ]
-        assert client.post("/v2/models/n_styles/infer", json={"inputs": inputs}).status_code == 200
+        for more, expected in (([], whole), ([tensor("strength", np.array([0.5], np.float32))], half)):
+            answer = client.post("/v2/models/n_styles/infer", json={"inputs": inputs + more}).json()
+            pastiche = np.reshape(answer["outputs"][0]["data"], content.shape)
+            assert np.abs(pastiche - expected.astype(int)).max() <= 1
 
 
 def test_balancers_prometheus_and_openapi_are_answered(client):

@@ -1,5 +1,6 @@
 """Videos as jobs of the service: sent, watched, cancelled, fetched."""
 
+import errno
 import time
 
 import httpx
@@ -40,7 +41,7 @@ def wait(client, identity, *statuses):
 def test_a_video_is_stylised_beside_pictures(bundled, clip, tmp_path):
     with RunningServer(bundled) as running, httpx.Client(base_url=running.url, timeout=30) as client:
         folder = running.application.state.videos._folder
-        sent = send(client, clip, strength="0.8", temporal="false")
+        sent = send(client, clip, strength="0.8", temporal="false", colours="match")
         assert sent.status_code == 202, sent.text
         identity = sent.json()["id"]
         early = client.get(f"/api/videos/{identity}/result")
@@ -54,6 +55,7 @@ def test_a_video_is_stylised_beside_pictures(bundled, clip, tmp_path):
             frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         assert len(frames) == FRAMES and frames[0].shape == (48, 64, 3)
         assert np.abs(frames[0].astype(int) - make_image(48, 64)).mean() > 10  # it is stylised
+        assert np.abs(frames[0].mean((0, 1)) - make_image(48, 64).mean((0, 1))).max() < 5  # its colours are kept
         assert client.delete(f"/api/videos/{identity}").status_code == 200
         assert client.get(f"/api/videos/{identity}").status_code == 404
         assert folder.is_dir() and not list(folder.iterdir())
@@ -75,6 +77,17 @@ def test_a_video_is_cancelled_and_the_next_one_begins(bundled, clip):
         assert wait(client, second, "done", "failed")["status"] == "done"
 
 
+def test_a_full_disk_is_said_without_a_path(bundled, clip, monkeypatch, caplog):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device", "/secret/place")
+
+    monkeypatch.setattr("src.video.pipeline.assemble", full)
+    with RunningServer(bundled) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        state = wait(client, send(client, clip).json()["id"], "done", "failed")
+    assert state["status"] == "failed" and state["text"].startswith("the service has no room to write this video")
+    assert "/secret/place: No space left on device; free some space" in caplog.text
+
+
 def test_what_is_no_video_is_refused(bundled, clip):
     playlist = b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"
     with RunningServer(bundled, max_video_seconds=0.5) as running:
@@ -90,7 +103,7 @@ def test_what_is_no_video_is_refused(bundled, clip):
                 assert refused.status_code == status and text in refused.json()["error"], refused.text
             assert send(client, clip, style="nobody").status_code == 404
             assert send(client, clip, temporal="perhaps").status_code == 422
-            assert send(client, clip, colours="luma").status_code == 422
+            assert send(client, clip, colours="sepia").status_code == 422
             assert client.get("/api/videos/../secrets").status_code == 404
             assert client.delete("/api/videos/1").status_code == 404
             assert not list(running.application.state.videos._folder.iterdir())

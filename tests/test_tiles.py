@@ -199,7 +199,7 @@ def test_contents_that_do_not_fit_into_the_free_memory_are_tiled(reference, imag
 def test_a_content_of_a_single_tile_does_not_depend_on_the_free_memory(free, pixels, side, monkeypatch):
     """Two runs of a small video differed: without free memory its frames were stylised in tiles."""
     monkeypatch.setattr(tiles, "free_memory", lambda: free)
-    assert tiles.chosen_side(SimpleNamespace(name="onnxruntime", network=Architecture()), pixels) == side
+    assert tiles.chosen_side(SimpleNamespace(name="onnxruntime", architecture=Architecture()), pixels) == side
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
@@ -216,7 +216,7 @@ def test_a_content_of_a_single_tile_does_not_depend_on_the_free_memory(free, pix
 )
 def test_what_is_stylised_whole_without_mindspore(engine, gigabytes, width, pixels, whole, monkeypatch):
     monkeypatch.setattr(tiles, "free_memory", lambda: gigabytes * 2.0**30)
-    networks = SimpleNamespace(name=engine, network=Architecture(width=width))
+    networks = SimpleNamespace(name=engine, architecture=Architecture(width=width))
     assert (pixels <= tiles.fitting_pixels(networks)) == whole
 
 
@@ -246,7 +246,14 @@ def test_free_memory_is_the_machines_or_the_containers(machine, limit, used, exp
 class Repeating:
     """An engine without a graph for tiles whose pastiche is its input."""
 
-    name, can_tile, styles, embedding_dim, content_size, network = "onnxruntime", False, (), 100, None, Architecture()
+    name, can_tile, styles, embedding_dim, content_size, architecture = (
+        "onnxruntime",
+        False,
+        (),
+        100,
+        None,
+        Architecture(),
+    )
 
     def transfer(self, content, _):
         return content

@@ -127,6 +127,17 @@ def test_with_loss_scaling_images_are_blamed_when_the_loss_itself_is_lost(scaled
     scaled.scaler.scale_value.set_data(ms.Tensor(1024.0, ms.float32))
 
 
+def test_a_loss_scale_below_1_can_fall_further():
+    """The published losses' gradients are a million times float16's largest number (docs/ascend.md)."""
+    step = make(loss_scale=1e-6)
+    _, status, (w, v) = run(step, 3e8, 2e8)
+    assert status == DONE
+    assert w == pytest.approx(np.full_like(W, 3e8), rel=1e-4) and v == pytest.approx(np.full_like(V, 2e8), rel=1e-4)
+    _, status, moved = run(step, np.inf, 1.0)
+    assert status == SKIPPED_HERE and not any(m.any() for m in moved)
+    assert step.scaler.scale_value.asnumpy() * step.scale_unit == pytest.approx(0.5e-6)
+
+
 class MeanWithLost(nn.Cell):
     """The mean over two ranks, of which the other has lost its gradients."""
 

@@ -9,8 +9,8 @@ import pytest
 from src.config import ROOT, defaults
 from src.errors import UserError
 from src.images.files import read_at, to_network
+from src.models.compact_prediction import STATISTICS_TAPS
 from src.models.factory import create_model
-from src.models.style_prediction import STATISTICS_TAPS
 from src.models.vgg import VGG
 from src.weights import modelzoo
 from src.weights.load import load_loss_network_weights, load_model, read_loss_network
@@ -101,7 +101,7 @@ def test_loss_network_of_another_depth_is_refused(tmp_path, depth, other):
     """Up to relu3_3 both have the same shapes: only the file's names tell which it is."""
     arrays = {f"layers.{place}.weight": np.zeros((2, 2), np.float32) for place in modelzoo.vgg_index(depth).values()}
     save_checkpoint(tmp_path / "vgg.ckpt", arrays, None)
-    assert read_loss_network(tmp_path / "vgg.ckpt").network == f"vgg{depth}"
+    assert read_loss_network(tmp_path / "vgg.ckpt").kind == f"vgg{depth}"
     with pytest.raises(UserError, match=f"found vgg{depth}, expected vgg{other}"):
         load_loss_network_weights(tmp_path / "vgg.ckpt", VGG(other, ("relu1_1",)))
 

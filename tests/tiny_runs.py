@@ -18,6 +18,11 @@ LOSS = {
 }
 
 
+def use_few_statistics(monkeypatch):
+    """Lets trainings in this process standardise their predictor over a few style crops."""
+    monkeypatch.setattr("src.training.distillation.statistics.STATISTICS_BATCHES", 2)
+
+
 class PlainStep(TrainOneStep):
     """A training step without networks, whose compilation takes most of a tiny run's time.
 

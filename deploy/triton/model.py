@@ -41,7 +41,7 @@ class TritonNetworks:
         self.embedding_dim = description["embedding_size"]
         self.styles = tuple(description.get("styles", ()))
         known = description["network"]
-        self.network = Architecture(**{key: known[key] for key in Architecture.__annotations__ if key in known})
+        self.architecture = Architecture(**{key: known[key] for key in Architecture.__annotations__ if key in known})
 
     def _ask(self, part, output, **inputs):
         request = pb_utils.InferenceRequest(

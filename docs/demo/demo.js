@@ -1,65 +1,24 @@
-// The page. The networks run in worker.js; what is sent there stays on this machine.
+// The page: what is chosen, what is asked of the network, and what is shown of its answers.
 
-// Canvases of more pixels are refused by phones
-const MOST_PIXELS = 16_700_000;
+import { dragEdge, frame, placeEdge } from "./compare.js";
+import { ask, cancel, onFailure } from "./network.js";
+import { pixels, read } from "./reading.js";
+
 const element = (id) => document.getElementById(id);
 const page = document.documentElement;
-const frame = element("frame");
 const lists = { content: [], a: [], b: [] };
 // ?engine=wasm leaves WebGPU alone; ?tile=256 paints every picture in tiles of this side
 const query = Object.fromEntries(new URLSearchParams(location.search));
-const worker = new Worker("worker.js", { type: "module" });
-const waiting = new Map();
-let asked = 0;
 let camera = null;
 let busy = false;
 let again = false;
 let name = "picture";
-
-// Sends the worker a task; the promise has its result. `onProgress` is called with the work done and all of it.
-function ask(task, given = {}, onProgress = null) {
-  const id = ++asked;
-  const moved = given.image ? [given.image.data.buffer] : [];
-  worker.postMessage({ id, task, ...given }, moved);
-  const answer = new Promise((resolve, reject) => waiting.set(id, { resolve, reject, onProgress }));
-  return Object.assign(answer, { id });
-}
-
-worker.onmessage = ({ data: { id, result, error, done, all } }) => {
-  const { resolve, reject, onProgress } = waiting.get(id);
-  if (all) return onProgress?.(done, all);
-  waiting.delete(id);
-  return error ? reject(new Error(error)) : resolve(result);
-};
-worker.onerror = (event) => say(`This browser can't run the network: ${event.message || "no module workers"}`, true);
+let notice = ""; // on the photograph, said after every line about a picture that is made of it
 
 function say(text, problem = false) {
   const line = element("status");
   line.textContent = text;
   line.classList.toggle("problem", problem);
-}
-
-// The pixels of a picture file or of a video's frame, upright, transparency over white
-function pixels(source, width, height) {
-  const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (width * height)));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.floor(width * scale));
-  canvas.height = Math.max(1, Math.floor(height * scale));
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "#fff";
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(source, 0, 0, canvas.width, canvas.height);
-  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
-  return { width: canvas.width, height: canvas.height, data, reduced: scale < 1 };
-}
-
-async function read(blob) {
-  const bitmap = await createImageBitmap(blob).catch(() => {
-    throw new Error(`${blob.name || "the picture"}: not a picture that this browser can read; expected JPEG, PNG or WebP`);
-  });
-  const image = pixels(bitmap, bitmap.width, bitmap.height);
-  bitmap.close();
-  return image;
 }
 
 async function choose(list, entry) {
@@ -75,7 +34,7 @@ async function choose(list, entry) {
     if (list === "content") {
       ({ name } = entry);
       await ask("content", { image });
-      if (image.reduced) say("The photograph was reduced to 16 megapixels, which every browser can hold.");
+      notice = image.reduced ? ". The photograph was reduced to 16 megapixels, which every browser can hold." : "";
     } else {
       await ask("style", { key: list, image });
     }
@@ -155,7 +114,7 @@ async function paint() {
       const found = await ask("stylize", { size: Number(element("size").value), ...settings() });
       draw(found);
       const { width, height } = found.after;
-      say(`Preview of ${width} × ${height} pixels in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+      say(`Preview of ${width} × ${height} pixels in ${((performance.now() - start) / 1000).toFixed(1)} s${notice}`);
     } while (again && !camera);
   } catch (error) {
     say(error.message, true);
@@ -175,7 +134,7 @@ function download(canvas, suffix) {
       link.download = `${name}_${suffix}.${ending}`.replace(/[\s/\\]+/g, "_");
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-      return say(`${link.download}: ${canvas.width} × ${canvas.height} pixels, downloaded`);
+      return say(`${link.download}: ${canvas.width} × ${canvas.height} pixels, downloaded${notice}`);
     },
     format,
     0.95,
@@ -190,7 +149,7 @@ async function saveFull() {
   bar.removeAttribute("value");
   bar.hidden = element("cancel").hidden = false;
   const painting = ask("stylize", { size: 0, ...settings() }, (done, all) => (bar.value = done / all));
-  element("cancel").onclick = () => worker.postMessage({ task: "cancel", what: painting.id });
+  element("cancel").onclick = () => cancel(painting);
   try {
     const { after } = await painting;
     const canvas = Object.assign(document.createElement("canvas"), { width: after.width, height: after.height });
@@ -243,26 +202,6 @@ function keepFrame() {
   canvas.getContext("2d").drawImage(video, 0, 0);
   stopCamera();
   canvas.toBlob((blob) => take("content", new File([blob], "webcam.png", { type: "image/png" })));
-}
-
-// Where the photograph ends: counted from the picture's own left side, which the frame may exceed
-function placeEdge() {
-  const { width, height } = element("after");
-  const box = frame.getBoundingClientRect();
-  const shown = Math.min(box.width, (box.height * width) / height);
-  const share = element("compare").value / 100;
-  frame.style.setProperty("--edge", `${(box.width - shown) / 2 + share * shown}px`);
-  frame.classList.toggle("compared", share > 0 && share < 1);
-}
-
-function dragEdge(event) {
-  if (event.type === "pointermove" && !event.buttons) return;
-  const { width, height } = element("after");
-  const box = frame.getBoundingClientRect();
-  const shown = Math.min(box.width, (box.height * width) / height);
-  const at = (event.clientX - box.left - (box.width - shown) / 2) / shown;
-  element("compare").value = Math.round(100 * Math.min(1, Math.max(0, at)));
-  placeEdge();
 }
 
 function listen() {
@@ -333,4 +272,5 @@ async function start() {
   await choose("a", entry("a", style));
 }
 
+onFailure((text) => say(text, true));
 start().catch((error) => say(error.message, true));

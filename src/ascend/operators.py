@@ -62,11 +62,20 @@ def check(primitives, plugins, table=None) -> list:
 
 
 def chips_of(name, types, table) -> dict:
-    """chip -> "yes", "no" or "unknown" for a primitive that gives these data types."""
+    """chip -> "yes", "no" or "unknown" for a primitive that gives these data types.
+
+    A 910A that CANN's pages don't speak of has what MindSpore's register for the Ascend 910 has; in float32, too, where
+    CANN casts it to float16.
+    """
     row = table["operators"].get(table["primitives"].get(name, name))
-    if row is None:
-        return dict.fromkeys(CHIPS, UNKNOWN)
-    return {chip: _takes(row, str(chip), types) for chip in CHIPS}
+    if row is not None:
+        return {chip: _takes(row, str(chip), types) for chip in CHIPS}
+    found = dict.fromkeys(CHIPS, UNKNOWN)
+    register = table["registered_910A"]
+    if name in register["operators"]:
+        cast = {"float": "float16"} if name in register["cast_to_float16"] else {}
+        found["910A"] = _takes({"910A": register["operators"][name]}, "910A", [cast.get(kind, kind) for kind in types])
+    return found
 
 
 def _takes(row, chip, types):

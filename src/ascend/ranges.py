@@ -1,8 +1,8 @@
 """The largest numbers of a recipe's training step on real images, in float32: do they fit into float16?
 
-On a 910A the convolutions compute in float16, whose largest number is 65,504. What a convolution takes and gives, and
-the gradients of both multiplied by the loss scale, must stay below. Gram matrices and losses are float32 everywhere;
-their largest entries are noted too.
+On a 910A the convolutions compute in float16, whose largest number is 65,504. Inputs and outputs of a convolution, and
+their gradients times the loss scale, must stay below. Gram matrices and losses are float32 everywhere; their largest
+entries are noted, too.
 """
 
 import dataclasses
@@ -20,7 +20,9 @@ from src.models.style_prediction import StyleTable
 from src.optimize.objective import PasticheLoss
 from src.optimize.settings import weighted_loss
 from src.runtime import Runtime
-from src.training.build import build_model, build_objective, standardise_statistics, starting_checkpoint
+from src.training.build import build_objective
+from src.training.distillation.statistics import standardise_statistics
+from src.training.first_weights import build_model, starting_checkpoint
 from src.training.styles import known_styles, table_styles, table_weights
 from src.weights.loss_network import create_loss_network
 
@@ -73,6 +75,18 @@ def _largest(tensor):
     return float(np.abs(tensor.asnumpy()).max())
 
 
+def wrap_convolutions(cell, wrap):
+    """Replaces what computes each convolution of a cell, in PyNative mode.
+
+    Args:
+        wrap: function of (name of the layer, function of input and weight) that gives another such function.
+    """
+    for name, layer in cell.cells_and_names():
+        kernel = "conv2d" if isinstance(layer, nn.Conv2d) else "convolve"
+        if hasattr(layer, kernel):
+            setattr(layer, kernel, wrap(name, getattr(layer, kernel)))
+
+
 class Watch:
     """Notes the largest numbers of all convolutions of some cells, and of Gram matrices. Only in PyNative mode.
 
@@ -85,14 +99,11 @@ class Watch:
         self.layers, self.grams = {}, {}
         self._taps, self._made = tuple(style_taps), 0
         for begin, cell in cells.items():
-            for name, layer in cell.cells_and_names():
-                kernel = "conv2d" if isinstance(layer, nn.Conv2d) else "convolve"
-                if hasattr(layer, kernel):
-                    extreme = self.layers.setdefault(f"{begin}.{name}", Extreme())
-                    setattr(layer, kernel, self._watched(getattr(layer, kernel), extreme))
+            wrap_convolutions(cell, lambda name, kernel, begin=begin: self._watched(kernel, f"{begin}.{name}"))
 
-    @staticmethod
-    def _watched(kernel, extreme):
+    def _watched(self, kernel, name):
+        extreme = self.layers.setdefault(name, Extreme())
+
         def note_gradient(gradients):
             extreme.gradient = max(extreme.gradient, *map(_largest, gradients))
 
@@ -123,7 +134,7 @@ class Watch:
             losses.gram_matrix = real
 
 
-def measure_recipe(recipe, data, train, batches=2) -> Ranges:
+def measure_recipe(recipe, data, train, batches=2, loss_network="") -> Ranges:
     """The largest numbers of the first steps of a recipe, with the weights that its training starts from.
 
     A teacher's embeddings are left out: a recipe that distils is measured with its stylization losses.
@@ -132,17 +143,21 @@ def measure_recipe(recipe, data, train, batches=2) -> Ranges:
         recipe: file of a recipe.
         data, train: {name of an option: value} that go over the recipe's: folders, weights, size of a batch.
         batches: how many batches are looked at.
+        loss_network: in place of the recipe's; "" for that.
 
     Raises:
         UserError: weights or images that are not there.
     """
     options = SimpleNamespace(**defaults(recipe))
-    options.data = dataclasses.replace(options.data, **data)
+    # the targets of fixed crops are computed outside the step
+    options.data = dataclasses.replace(options.data, **{"style_crops": 0, **data})
     options.train = dataclasses.replace(options.train, **{"distill_from": "", **train})
+    if loss_network:
+        options.loss = dataclasses.replace(options.loss, loss_network=loss_network)
     known = known_styles(options.network, starting_checkpoint(options.train))
     images = PairedImages(options.data, RUNTIME.seed, known_styles=known)
     ms.set_context(mode=ms.PYNATIVE_MODE)
-    make = _optimization if options.network.method == "optimize" else _training
+    make = _training if options.network.traits.has_networks else _optimization
     cells, weights, run, scale = make(options, images, known)
     watch = Watch(cells, options.loss.style_taps)
     gradients = ops.value_and_grad(run, None, weights)
@@ -170,18 +185,18 @@ def _training(options, images, known):
 
 
 def _optimization(options, images, known):
-    loss = weighted_loss(options.loss, options.optimize)
-    taps = tuple(dict.fromkeys((*loss.style_taps, *loss.content_taps)))
-    loss_network = create_loss_network(loss, options.train.ckpt_path, taps)
+    loss_options = weighted_loss(options.loss, options.optimize)
+    taps = tuple(dict.fromkeys((*loss_options.style_taps, *loss_options.content_taps)))
+    loss_network = create_loss_network(loss_options, options.train.ckpt_path, taps)
     side = options.data.image_size
-    objective = PasticheLoss(loss_network, taps, loss, np.zeros((1, 3, side, side), np.float32), (1.0,))
+    objective = PasticheLoss(loss_network, taps, loss_options, np.zeros((1, 3, side, side), np.float32), (1.0,))
 
     def run(content, style, step):
         # an optimisation starts from the content
         objective.pastiche.set_data(content[:1])
         content_features = objective.loss.content_targets(loss_network(content[:1]))
-        style_grams = objective.loss.style_targets(loss_network(style[:1]))
+        style_grams = objective.loss.style_targets(loss_network(style[:1]), style[:1])
         return objective(content_features, style_grams, ())[0]
 
     weights = ms.ParameterTuple([objective.pastiche])
-    return {loss.loss_network: loss_network}, weights, run, options.optimize.loss_scale
+    return {loss_options.loss_network: loss_network}, weights, run, options.optimize.loss_scale

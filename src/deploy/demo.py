@@ -67,8 +67,8 @@ def build_demo(output=PAGE, checkpoint="") -> Path:
 def _write_models(checkpoint, folder):
     files = find_parts(checkpoint, ".onnx")
     description = read_description(files[1])
-    network = description["network"]
-    if len(files) < len(PARTS) or description.get("styles") or network["padding"] != "reflect":
+    network_options = description["network"]
+    if len(files) < len(PARTS) or description.get("styles") or network_options["padding"] != "reflect":
         raise UserError(
             f"checkpoint {files[1]}: the page needs a model that embeds images, reflects at borders and has its graph "
             "for tiles; write it with export.py --dynamic --parts predictor, transfer and tiles"
@@ -79,7 +79,7 @@ def _write_models(checkpoint, folder):
     statistics = read_description(files[2])["inputs"][2]["shape"]
     write_json(
         folder / "model.json",
-        {"embedding_dim": description["embedding_size"], "output": network["output"], "statistics": statistics},
+        {"embedding_dim": description["embedding_size"], "output": network_options["output"], "statistics": statistics},
     )
 
 

@@ -4,9 +4,10 @@ import numpy as np
 from mindspore import nn
 
 from src.deploy.onnx_emit import emit
+from src.models.compact_prediction import CompactPredictor
 from src.models.inception_v3 import AveragePool, ConvNorm, InceptionV3, MaxPool, Mixed
 from src.models.shapes import MIXED
-from src.models.style_prediction import ROW_UNIT, CompactPredictor, InceptionPredictor, StyleTable
+from src.models.style_prediction import ROW_UNIT, InceptionPredictor, StyleTable
 
 
 @emit.register

@@ -9,7 +9,7 @@ from src.config import to_dict
 from src.engines.mindspore_networks import MindSporeNetworks
 from src.errors import UserError
 from src.images.files import list_images, read_image
-from src.models.style_prediction import StatisticsEmbedding
+from src.models.compact_prediction import StatisticsEmbedding
 from src.stylize.stylizer import Stylizer
 from src.weights.load import load_model
 from src.weights.native import load_into, read_checkpoint, save_checkpoint, to_arrays

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mindspore import nn
 
 from src.errors import UserError
-from src.models.style_prediction import StatisticsPredictor
+from src.models.compact_prediction import StatisticsPredictor
 from src.models.tiling import TilingNetwork
 from src.stylize.stylizer import MULTIPLE, SMALLEST_SIDE
 
@@ -90,7 +90,7 @@ def make_part(model, name, content_size=None, style_size=None, free_batch=False)
         return Part(name, model.transfer, (content, embedding), (pastiche,))
     if name == "tiles":
         return _tiles(model)
-    if model.network.method == "single_style":
+    if model.network.traits.has_one_style:
         return Part(name, SingleStyle(model), (content,), (pastiche,))
     return Part(name, model, (content, style), (pastiche,))
 

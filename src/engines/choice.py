@@ -44,33 +44,34 @@ def bundled_styles(engine) -> str:
     return str(BUNDLED_STYLES)
 
 
-def choose_engine(engine, checkpoint, runtime=None, work=None) -> str:
+def choose_engine(engine, checkpoint, runtime_options=None, work=None) -> str:
     """The engine to use: the one named, or for "auto" the fastest that is installed and can read the checkpoint.
 
     Args:
-        runtime: `src.sections.RuntimeConfig`, whose device and precision not every engine has, or None for defaults.
+        runtime_options: `src.sections.RuntimeConfig`, whose device and precision not every engine has, or None for
+        defaults.
         work: `src.engines.fastest.Work`, or None where it is not known what will be stylised.
 
     Raises:
         UserError: the engine's package is not installed, or no engine that is installed can read the checkpoint.
     """
-    chosen = _fastest_engine(checkpoint, runtime, work or Work()) if engine == "auto" else engine
+    chosen = _fastest_engine(checkpoint, runtime_options, work or Work()) if engine == "auto" else engine
     if not installed(chosen):
         file = ENGINES[chosen].requirements if chosen in ENGINES else "requirements.txt"
         raise UserError(f"option engine: {chosen} is not installed in this Python; run 'pip install -r {file}'")
     return chosen
 
 
-def _fastest_engine(checkpoint, runtime, work) -> str:
+def _fastest_engine(checkpoint, runtime_options, work) -> str:
     suffix = Path(checkpoint).suffix.lower()
     if suffix == ".mindir":
         return "mindir"
     if checkpoint and suffix != ".onnx":
         return "mindspore"
     names = [name for name in EXPORTED_ENGINES if installed(name)]
-    if len(names) > 1 and runtime and runtime.precision != "float32":
+    if len(names) > 1 and runtime_options and runtime_options.precision != "float32":
         return "openvino"  # the other has float32 only
-    if len(names) > 1 and runtime and runtime.device_target not in ("auto", "CPU"):
+    if len(names) > 1 and runtime_options and runtime_options.device_target not in ("auto", "CPU"):
         return "onnxruntime"  # the other runs on the CPU only
     if names:
         files = find_parts(checkpoint, ".onnx")
@@ -122,25 +123,25 @@ def read_files(engine, checkpoint) -> list[Path]:
     return model_files(engine, checkpoint)
 
 
-def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss=None, runtime=None):
+def open_networks(engine="auto", checkpoint="", inception_ckpt="", loss_options=None, runtime_options=None):
     """The networks of a checkpoint or of exported files, in the engine of that name.
 
     Args:
-        engine: mindspore, mindir, onnxruntime, openvino or auto (see `choose_engine`).
+        engine: mindspore, a name of `ENGINES`, or auto (see `choose_engine`).
         checkpoint: a checkpoint for mindspore, one of the two exported files for the others; empty for the bundled
             model.
-        inception_ckpt, loss: see `src.engines.mindspore_networks.MindSporeNetworks.load`.
-        runtime: `src.sections.RuntimeConfig` with device and precision, or None for defaults.
+        inception_ckpt, loss_options: see `src.engines.mindspore_networks.MindSporeNetworks.load`.
+        runtime_options: `src.sections.RuntimeConfig` with device and precision, or None for defaults.
 
     Raises:
         UserError: see `choose_engine`, `find_parts` and the engines.
     """
-    engine = choose_engine(engine, checkpoint, runtime)
-    device = runtime.device_target if runtime else "auto"
-    precision = runtime.precision if runtime else "float32"
+    engine = choose_engine(engine, checkpoint, runtime_options)
+    device = runtime_options.device_target if runtime_options else "auto"
+    precision = runtime_options.precision if runtime_options else "float32"
     if engine == "mindspore":
         from src.engines.mindspore_networks import MindSporeNetworks
 
-        return MindSporeNetworks.load(find_checkpoint(checkpoint), inception_ckpt, loss, precision)
+        return MindSporeNetworks.load(find_checkpoint(checkpoint), inception_ckpt, loss_options, precision)
     chosen = ENGINES[engine]
     return chosen.open(find_parts(checkpoint, chosen.suffix), device, precision)

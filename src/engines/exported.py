@@ -71,14 +71,14 @@ class Graph:
 
 @dataclass(frozen=True)
 class ExportedNetworks:
-    """An exported pair in some engine, see `src.engines.choice`.
+    """An exported pair in some engine: `src.engines.engine.Networks`.
 
     Attributes:
         name: of the engine.
         predictor, transfer_network: a `Graph` each.
         read_tiles: reads the `Graph` for tiles; None without one.
         styles: names of the styles of a table; empty where images are embedded.
-        network: what is known of the network's layers.
+        architecture: what is known of the network's layers.
     """
 
     name: str
@@ -86,26 +86,26 @@ class ExportedNetworks:
     transfer_network: Graph
     read_tiles: Callable | None = None
     styles: tuple = ()
-    network: Architecture = Architecture()
+    architecture: Architecture = Architecture()
 
     @property
     def embedding_dim(self) -> int:
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.transfer_network.inputs["embedding"][1]
 
     @property
     def can_tile(self) -> bool:
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.read_tiles is not None
 
     @property
     def content_size(self):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.transfer_network.size_of("content")
 
     @property
     def style_size(self):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.predictor.size_of("style")
 
     @cached_property
@@ -113,15 +113,15 @@ class ExportedNetworks:
         return self.read_tiles()
 
     def embed(self, style):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.predictor(**{"weights" if self.styles else "style": style})[0]
 
     def transfer(self, content, embedding):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         return self.transfer_network(content=content, embedding=embedding)[0]
 
     def collect(self, crops, embedding):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         nothing = {
             "statistics": np.zeros(self._tiles.inputs["statistics"], np.float32),
             "given": np.zeros(1, np.float32),
@@ -129,7 +129,7 @@ class ExportedNetworks:
         return self._tiles(content=crops, embedding=embedding, **nothing)[1]
 
     def transfer_tile(self, tile, embedding, statistics):
-        """See the module `engines`."""
+        """See `src.engines.engine.Networks`."""
         given = {"statistics": statistics, "given": np.ones(1, np.float32)}
         return self._tiles(content=tile, embedding=embedding, **given)[0]
 

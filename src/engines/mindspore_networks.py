@@ -11,13 +11,14 @@ from src.errors import UserError
 from src.models.tiling import TilingNetwork
 from src.runtime import apply_precision
 from src.weights.load import load_model
-from src.weights.loss_network import create_statistics_network
+from src.weights.loss_network import attach_loss_network
 
 
 class MindSporeNetworks:
     """The networks of a `StylizationModel`. Each is compiled at its first use (2 s on a CPU), once for all sizes.
 
-    Call `src.runtime.setup` first, for graph mode: operation by operation the networks are four times slower.
+    The class is a `src.engines.engine.Networks`. Call `src.runtime.setup` first, for graph mode: operation by operation
+    the networks are four times slower.
 
     Args:
         model: `src.models.factory.StylizationModel`.
@@ -31,7 +32,7 @@ class MindSporeNetworks:
 
     def __init__(self, model, precision="float32"):
         apply_precision(model, precision)
-        self.model, self.precision, self.network = model, precision, model.network
+        self.model, self.precision, self.architecture = model, precision, model.network
         self.embedding_dim, self.styles = model.transfer.embedding_dim, model.styles
         image = Tensor(shape=(1, 3, None, None), dtype=ms.float32)
         self._predictor, self._transfer = model.predictor, model.transfer
@@ -40,25 +41,25 @@ class MindSporeNetworks:
         set_free_inputs(self._transfer, image, Tensor(shape=(1, self.embedding_dim), dtype=ms.float32))
 
     @classmethod
-    def load(cls, checkpoint, inception_ckpt="", loss=None, precision="float32"):
+    def load(cls, checkpoint, inception_ckpt="", loss_options=None, precision="float32"):
         """The networks of a checkpoint file of any kind that `src.weights.load.load_model` reads.
 
         Args:
             inception_ckpt: Inception-v3 for a published checkpoint; empty takes the one inside it.
-            loss: `src.sections.LossConfig` naming the loss network that a `statistics` predictor reads.
+            loss_options: `src.sections.LossConfig` naming the loss network that a `statistics` predictor reads.
             precision: see `src.runtime.apply_precision`.
 
         Raises:
             UserError: no such file, or another kind of file; a statistics predictor without its loss network.
         """
         model = load_model(checkpoint, inception_ckpt)
-        if model.network.reads_statistics:
-            if loss is None:
-                raise UserError(
-                    f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use "
-                    "eval.py with --loss_network_ckpt, or distil it into a compact predictor with train.py"
-                )
-            model.predictor.attach(create_statistics_network(loss, Path(checkpoint).parent))
+        if loss_options is not None:
+            attach_loss_network(model.predictor, loss_options, Path(checkpoint).parent)
+        elif model.network.style_source == "statistics":
+            raise UserError(
+                f"checkpoint {checkpoint}: its statistics predictor reads a loss network, which is not in it; use "
+                "eval.py with --loss_network_ckpt, or distil it into a compact predictor with train.py"
+            )
         return cls(model, precision)
 
     def embed(self, style):

@@ -178,28 +178,29 @@ def all_taps(style_taps, content_taps) -> tuple:
     return tuple(dict.fromkeys((*style_taps, *content_taps)))
 
 
-def create_metric(loss, search_dirs=()) -> ImageMetric:
+def create_metric(loss_options, search_dirs=()) -> ImageMetric:
     """The metric with the loss network of the options; where its weights are missing, the metric without features.
 
     Args:
-        loss: `src.sections.LossConfig`: its network and where its weights lie. Feature layers and pooling are the
+        loss_options: `src.sections.LossConfig`: its network and where its weights lie. Feature layers and pooling are
+        the
             metric's own (`METRIC_TAPS`).
-        search_dirs: folders where the weights may lie when `loss.loss_network_ckpt` does not say.
+        search_dirs: folders where the weights may lie when `loss_options.loss_network_ckpt` does not say.
 
     Raises:
         UserError: `loss_network_ckpt` is no file; weights of another network.
     """
-    style_taps, content_taps = METRIC_TAPS[loss.loss_network]
+    style_taps, content_taps = METRIC_TAPS[loss_options.loss_network]
     folder = ""
-    if not loss.loss_network_ckpt:
-        names = WEIGHT_FILES[loss.loss_network]
+    if not loss_options.loss_network_ckpt:
+        names = WEIGHT_FILES[loss_options.loss_network]
         holding = [folder for folder in search_dirs if any(Path(folder, name).is_file() for name in names)]
         if not holding:
             return ImageMetric()
         folder = holding[0]
-    fixed = dataclasses.replace(loss, pooling=METRIC_POOLING, unit_activations=False)
-    network = create_loss_network(fixed, folder, all_taps(style_taps, content_taps))
-    return ImageMetric(network, style_taps, content_taps)
+    fixed = dataclasses.replace(loss_options, pooling=METRIC_POOLING, unit_activations=False)
+    loss_network = create_loss_network(fixed, folder, all_taps(style_taps, content_taps))
+    return ImageMetric(loss_network, style_taps, content_taps)
 
 
 def _reduce(image):

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,6 +15,22 @@ from src.evaluation.names import pair_names, unique_names
 from src.files import atomic_write, refuse_inputs
 from src.images.files import read_at, write_image
 from src.images.sheets import Grid, strip
+
+
+class PairStylizer(Protocol):
+    """What stylises the pairs: `src.stylize.stylizer.Stylizer`, or `src.optimize.method.Gatys`.
+
+    Attributes:
+        styles: names of the styles of a table; empty where style images are embedded.
+    """
+
+    styles: tuple
+
+    def embed(self, style: Any) -> Any:
+        """What `stylize` takes for a style: an image, uint8 (H, W, 3), or a name of `styles`."""
+
+    def stylize(self, content: np.ndarray, embedding: Any) -> np.ndarray:
+        """The pastiche of a content image, both uint8 (H, W, 3), under what `embed` returned."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +77,7 @@ def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None, 
 
     Args:
         contents, styles: lists of files.
-        method: anything with `embed(style) -> embedding` and `stylize(content, embedding) -> pastiche`, such as a
-            `src.stylize.stylizer.Stylizer`; images are uint8 (H, W, 3).
+        method: stylises, see `PairStylizer`.
         metric: `src.evaluation.metrics.ImageMetric`.
         image_size: see `src.images.files.read_at`.
         wanted: (content index, style index) of the pairs to do; None for all.

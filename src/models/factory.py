@@ -3,40 +3,58 @@
 from mindspore import nn
 
 from src.errors import UserError
+from src.models.compact_prediction import CompactPredictor, StatisticsPredictor
 from src.models.shapes import embedding_size
-from src.models.style_prediction import (
-    CompactPredictor,
-    InceptionPredictor,
-    StatisticsPredictor,
-    StyleTable,
-)
+from src.models.style_prediction import InceptionPredictor, StyleTable
 from src.models.style_transfer import StyleTransferNetwork
 from src.models.vgg import VGG, DistilledVGG19
+
+
+def style_table(network_options, styles, _):
+    """The table of Dumoulin et al. 2016, with one row that of Johnson et al. 2016."""
+    return StyleTable(len(styles), embedding_size(network_options))
+
+
+def inception_predictor(network_options, *_):
+    """The style prediction network of Ghiasi et al. 2017."""
+    return InceptionPredictor(network_options.embedding_dim, network_options.train_inception)
+
+
+def compact_predictor(network_options, *_):
+    """The bundled model's style prediction network."""
+    return CompactPredictor(network_options.embedding_dim)
+
+
+def statistics_predictor(network_options, _, loss_network):
+    """The network that teaches the bundled model's."""
+    return StatisticsPredictor(network_options.embedding_dim, loss_network)
+
+
+# by `style_source` of the network's options; each takes them, the styles' names and the loss network's name
+STYLE_SOURCES = {
+    "table": style_table,
+    "inception_v3": inception_predictor,
+    "compact": compact_predictor,
+    "statistics": statistics_predictor,
+}
 
 
 class StylizationModel(nn.Cell):
     """Style prediction network, or a table of styles in its place, and style transfer network together.
 
     Args:
-        network: the `src.sections.NetworkConfig` they were built from, kept for the checkpoint.
+        network_options: the `src.sections.NetworkConfig` they were built from, kept for the checkpoint.
         loss_network: name of the loss network that a statistics predictor reads.
         styles: names of the styles of a table, in the order of its rows.
     """
 
-    def __init__(self, network, loss_network="vgg16", styles=()):
+    def __init__(self, network_options, loss_network="vgg16", styles=()):
         super().__init__()
-        self.network = network
+        self.network = network_options
         self.loss_network = loss_network
         self.styles = tuple(styles)
-        if network.has_table:
-            self.predictor = StyleTable(len(self.styles), embedding_size(network))
-        elif network.predictor == "inception_v3":
-            self.predictor = InceptionPredictor(network.embedding_dim, network.train_inception)
-        elif network.predictor == "compact":
-            self.predictor = CompactPredictor(network.embedding_dim)
-        else:
-            self.predictor = StatisticsPredictor(network.embedding_dim, loss_network)
-        self.transfer = StyleTransferNetwork(network)
+        self.predictor = STYLE_SOURCES[network_options.style_source](network_options, self.styles, loss_network)
+        self.transfer = StyleTransferNetwork(network_options)
 
     def construct(self, content, style):
         """content (N, 3, H, W), style (N, 3, h, w), RGB in [0, 1]; with a table, style is weights (N, styles).
@@ -47,24 +65,24 @@ class StylizationModel(nn.Cell):
         return self.transfer(content, self.predictor(style))
 
 
-def create_model(network, loss_network="vgg16", styles=()) -> StylizationModel:
+def create_model(network_options, loss_network="vgg16", styles=()) -> StylizationModel:
     """A model with new weights. See `StylizationModel`.
 
     Raises:
         UserError: a method without networks of its own.
     """
-    if network.method == "optimize":
+    if not network_options.traits.has_networks:
         raise UserError(
             "option method: optimize makes the picture itself, there is no network to train or export; use stylize.py"
         )
-    return StylizationModel(network, loss_network, styles)
+    return StylizationModel(network_options, loss_network, styles)
 
 
-def new_loss_network(loss, taps, bias=True):
+def new_loss_network(loss_options, taps, bias=True):
     """The loss network with random weights, frozen; `bias` says whether a VGG's convolutions have one."""
-    if loss.loss_network == "distilled_vgg19":
+    if loss_options.loss_network == "distilled_vgg19":
         return frozen(DistilledVGG19(taps))
-    return frozen(VGG(19 if loss.loss_network == "vgg19" else 16, taps, loss.pooling, bias))
+    return frozen(VGG(19 if loss_options.loss_network == "vgg19" else 16, taps, loss_options.pooling, bias))
 
 
 def frozen(cell):

@@ -65,16 +65,24 @@ def layer_channels(width):
     return tuple(max(1, round(c * width)) for c in (32, 64, 128))
 
 
-def conditional_channels(network):
-    """Channels of the style transfer network's conditional instance norms, in order; `network` as in `src.sections`."""
-    c1, c2, c3 = layer_channels(network.width)
+def conditional_channels(network_options):
+    """Channels of the style transfer network's conditional instance norms, in order.
+
+    Args:
+        network_options: `src.sections.NetworkConfig`.
+    """
+    c1, c2, c3 = layer_channels(network_options.width)
     # a linear output is not normalised
-    return (*(c3,) * (2 * RESIDUAL_BLOCKS), c2, c1, *(() if network.output == "linear" else (3,)))
+    return (*(c3,) * (2 * RESIDUAL_BLOCKS), c2, c1, *(() if network_options.output == "linear" else (3,)))
 
 
-def embedding_size(network):
+def embedding_size(network_options):
     """Numbers in what the style transfer network takes for a style: its embedding, or all its gammas and betas."""
-    return 2 * sum(conditional_channels(network)) if network.has_table else network.embedding_dim
+    return (
+        2 * sum(conditional_channels(network_options))
+        if network_options.traits.has_table
+        else network_options.embedding_dim
+    )
 
 
 def layer_names(blocks):

@@ -11,9 +11,11 @@ from src.models.shapes import RESIDUAL_BLOCKS, conditional_channels, embedding_s
 class ContractLayer(nn.Cell):
     """Convolution, instance norm without the style, ReLU."""
 
-    def __init__(self, in_channels, out_channels, kernel_size, stride, network):
+    def __init__(self, in_channels, out_channels, kernel_size, stride, network_options):
         super().__init__()
-        self.conv = Convolution(in_channels, out_channels, kernel_size, stride, network.padding, network.conv_bias)
+        self.conv = Convolution(
+            in_channels, out_channels, kernel_size, stride, network_options.padding, network_options.conv_bias
+        )
         self.norm = InstanceNorm(out_channels, affine=True)
 
     def construct(self, x):
@@ -23,12 +25,12 @@ class ContractLayer(nn.Cell):
 class ResidualBlock(nn.Cell):
     """x + (conv, conditional instance norm, ReLU, conv, conditional instance norm)(x)."""
 
-    def __init__(self, channels, network):
+    def __init__(self, channels, network_options):
         super().__init__()
-        self.conv1 = Convolution(channels, channels, 3, 1, network.padding, network.conv_bias)
-        self.norm1 = InstanceNorm(channels, network.norm_affine)
-        self.conv2 = Convolution(channels, channels, 3, 1, network.padding, network.conv_bias)
-        self.norm2 = InstanceNorm(channels, network.norm_affine)
+        self.conv1 = Convolution(channels, channels, 3, 1, network_options.padding, network_options.conv_bias)
+        self.norm1 = InstanceNorm(channels, network_options.norm_affine)
+        self.conv2 = Convolution(channels, channels, 3, 1, network_options.padding, network_options.conv_bias)
+        self.norm2 = InstanceNorm(channels, network_options.norm_affine)
 
     def construct(self, x, gamma1, beta1, gamma2, beta2):
         y = ops.relu(self.norm1(self.conv1(x), gamma1, beta1))
@@ -38,11 +40,11 @@ class ResidualBlock(nn.Cell):
 class UpsamplingLayer(nn.Cell):
     """Enlargement by 2, 3x3 convolution, conditional instance norm, ReLU."""
 
-    def __init__(self, in_channels, out_channels, network):
+    def __init__(self, in_channels, out_channels, network_options):
         super().__init__()
-        convolution = BilinearConvolution if network.upsampling == "bilinear" else UpsampledConvolution
-        self.conv = convolution(in_channels, out_channels, network.padding, network.conv_bias)
-        self.norm = InstanceNorm(out_channels, network.norm_affine)
+        convolution = BilinearConvolution if network_options.upsampling == "bilinear" else UpsampledConvolution
+        self.conv = convolution(in_channels, out_channels, network_options.padding, network_options.conv_bias)
+        self.norm = InstanceNorm(out_channels, network_options.norm_affine)
 
     def construct(self, x, gamma, beta):
         return ops.relu(self.norm(self.conv(x), gamma, beta))
@@ -51,11 +53,11 @@ class UpsamplingLayer(nn.Cell):
 class OutputLayer(nn.Cell):
     """9x9 convolution to RGB. Unless the output is linear: conditional instance norm, and sigmoid or tanh to [0, 1]."""
 
-    def __init__(self, in_channels, network):
+    def __init__(self, in_channels, network_options):
         super().__init__()
-        self.conv = ImageConvolution(in_channels, 3, 9, network.padding, network.conv_bias)
-        self.norm = None if network.output == "linear" else InstanceNorm(3, network.norm_affine)
-        self.tanh = network.output == "tanh"
+        self.conv = ImageConvolution(in_channels, 3, 9, network_options.padding, network_options.conv_bias)
+        self.norm = None if network_options.output == "linear" else InstanceNorm(3, network_options.norm_affine)
+        self.tanh = network_options.output == "tanh"
 
     def construct(self, x, gamma=None, beta=None):
         x = self.conv(x)
@@ -84,41 +86,41 @@ class StyleTransferNetwork(nn.Cell):
     output        9x9 convolution, sigmoid/tanh   3 x H x W             style
     ============  ==============================  ====================  =====
 
-    All numbers of channels but the 3 are multiplied by `network.width`. `heads` maps the embedding to all gammas, then
-    all betas, in the order of the layers above (1,379 of each at width 1).
+    All numbers of channels but the 3 are multiplied by `network_options.width`. `heads` maps the embedding to all
+    gammas, then all betas, in the order of the layers above (1,379 of each at width 1).
 
     Args:
-        network: `src.sections.NetworkConfig`.
+        network_options: `src.sections.NetworkConfig`.
 
     Attributes:
         embedding_dim: numbers in a style embedding.
     """
 
-    def __init__(self, network):
+    def __init__(self, network_options):
         super().__init__()
-        c1, c2, c3 = layer_channels(network.width)
-        self.tanh = network.output == "tanh"
-        self.half_offsets = network.half_offsets
-        self.contract1 = ContractLayer(3, c1, 9, 1, network)
-        self.contract2 = ContractLayer(c1, c2, 3, 2, network)
-        self.contract3 = ContractLayer(c2, c3, 3, 2, network)
-        self.residual1 = ResidualBlock(c3, network)
-        self.residual2 = ResidualBlock(c3, network)
-        self.residual3 = ResidualBlock(c3, network)
-        self.residual4 = ResidualBlock(c3, network)
-        self.residual5 = ResidualBlock(c3, network)
-        self.upsample1 = UpsamplingLayer(c3, c2, network)
-        self.upsample2 = UpsamplingLayer(c2, c1, network)
-        self.output = OutputLayer(c1, network)
-        self.embedding_dim = embedding_size(network)
+        c1, c2, c3 = layer_channels(network_options.width)
+        self.tanh = network_options.output == "tanh"
+        self.half_offsets = network_options.half_offsets
+        self.contract1 = ContractLayer(3, c1, 9, 1, network_options)
+        self.contract2 = ContractLayer(c1, c2, 3, 2, network_options)
+        self.contract3 = ContractLayer(c2, c3, 3, 2, network_options)
+        self.residual1 = ResidualBlock(c3, network_options)
+        self.residual2 = ResidualBlock(c3, network_options)
+        self.residual3 = ResidualBlock(c3, network_options)
+        self.residual4 = ResidualBlock(c3, network_options)
+        self.residual5 = ResidualBlock(c3, network_options)
+        self.upsample1 = UpsamplingLayer(c3, c2, network_options)
+        self.upsample2 = UpsamplingLayer(c2, c1, network_options)
+        self.output = OutputLayer(c1, network_options)
+        self.embedding_dim = embedding_size(network_options)
         self.bounds = [0]
-        for size in conditional_channels(network):
+        for size in conditional_channels(network_options):
             self.bounds.append(self.bounds[-1] + size)
         total = self.bounds[-1]
         self.heads = None
-        if not network.has_table:
+        if not network_options.traits.has_table:
             # a new network starts as plain instance norm (gamma 1, beta 0), moved a little by the embedding
-            self.heads = nn.Dense(network.embedding_dim, 2 * total, weight_init="normal", bias_init="zeros")
+            self.heads = nn.Dense(network_options.embedding_dim, 2 * total, weight_init="normal", bias_init="zeros")
             self.heads.bias[:total] = 1.0
         self.total = total
 

@@ -10,9 +10,9 @@ from src.models.style_transfer import StyleTransferNetwork
 from src.runtime import apply_precision
 
 
-def _with_shared_norms(transfer, network, collect):
+def _with_shared_norms(transfer, network_options, collect):
     """A transfer network with the Parameters of another, not copies of them, whose instance norms are `SharedNorm`."""
-    twin = StyleTransferNetwork(network)
+    twin = StyleTransferNetwork(network_options)
     for path, cell in list(twin.cells_and_names()):
         for name, part in cell.name_cells().items():
             if isinstance(part, InstanceNorm):
@@ -37,7 +37,7 @@ class TilingNetwork:
 
     Args:
         transfer: the `StyleTransferNetwork` whose weights are used; they are shared, not copied.
-        network: the `src.sections.NetworkConfig` that `transfer` was built from.
+        network_options: the `src.sections.NetworkConfig` that `transfer` was built from.
         precision: see `src.runtime.apply_precision`.
 
     Attributes:
@@ -45,8 +45,10 @@ class TilingNetwork:
         channels: of all norms together.
     """
 
-    def __init__(self, transfer, network, precision="float32"):
-        self.collecting, self.tiling = (_with_shared_norms(transfer, network, collect) for collect in (True, False))
+    def __init__(self, transfer, network_options, precision="float32"):
+        self.collecting, self.tiling = (
+            _with_shared_norms(transfer, network_options, collect) for collect in (True, False)
+        )
         self.channels = sum(norm.channels for norm in shared_norms(self.tiling))
         embedding = Tensor(shape=(1, transfer.embedding_dim), dtype=ms.float32)
         for cell, images in ((self.collecting, None), (self.tiling, 1)):

@@ -13,12 +13,12 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def check_taps(taps, names, network):
+def check_taps(taps, names, kind):
     """Raises a UserError naming the first feature layer that the network lacks."""
     known = [f"relu{name}" for name in names]
     for tap in taps:
         if tap not in known:
-            raise UserError(f"feature layer {tap!r}: {network} has {', '.join(known)}")
+            raise UserError(f"feature layer {tap!r}: {kind} has {', '.join(known)}")
 
 
 class LossNetwork(nn.Cell):
@@ -26,7 +26,7 @@ class LossNetwork(nn.Cell):
 
     Args:
         taps: names of feature layers, "relu3_3"; the outputs come in this order.
-        network: name of this network, vgg16, vgg19 or distilled_vgg19.
+        kind: name of this network, vgg16, vgg19 or distilled_vgg19.
         blocks: convolutions in each block.
         channels: channels of each block.
         pooling: "average" (Gatys et al. 2016) or "max" (as the network was trained), 2x2 with stride 2.
@@ -34,11 +34,11 @@ class LossNetwork(nn.Cell):
         reflect: pad by reflection rather than with zeros.
     """
 
-    def __init__(self, taps, network, blocks, channels, pooling, bias, reflect):
+    def __init__(self, taps, kind, blocks, channels, pooling, bias, reflect):
         super().__init__()
         names = layer_names(blocks)
-        check_taps(taps, names, network)
-        self.network = network
+        check_taps(taps, names, kind)
+        self.kind = kind
         self.taps = tuple(taps)
         depth = max(names.index(tap[4:]) for tap in taps) + 1
         layers, in_channels = [], 3

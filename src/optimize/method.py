@@ -36,16 +36,16 @@ class Iteration:
 
 
 class Gatys:
-    """Pastiches by optimisation, with the methods of a `src.stylize.stylizer.Stylizer` that an evaluation calls.
+    """Pastiches by optimisation, with the methods of `src.evaluation.pairs.PairStylizer`.
 
     Differs from Gatys et al.: the defaults are a start from the content, which reaches in 300 steps what a start from
-    noise reaches in thousands, and Adam in place of L-BFGS. The losses are those of `src.losses`, normalised as `loss`
-    says.
+    noise reaches in thousands, and Adam in place of L-BFGS. The losses are those of `src.losses`, normalised as
+    `loss_options` says.
 
     Args:
-        loss: `src.sections.LossConfig`: loss network, taps and weights.
+        loss_options: `src.sections.LossConfig`: loss network, taps and weights.
         settings: `src.sections.OptimizeConfig`.
-        search_dir: folder of the loss network's weights when `loss.loss_network_ckpt` does not say.
+        search_dir: folder of the loss network's weights when `loss_options.loss_network_ckpt` does not say.
         blend: weights of several styles; divided by their sum.
         precision: float32, or float16 with loss scaling; float16 has not been run on a device with half precision.
         seed: of the noise.
@@ -55,17 +55,17 @@ class Gatys:
             other.
     """
 
-    def __init__(self, loss, settings, search_dir="", blend=(1.0,), precision="float32", seed=1):
+    def __init__(self, loss_options, settings, search_dir="", blend=(1.0,), precision="float32", seed=1):
         check_scales(settings, len(blend))
         if precision != "float32" and settings.optimizer == "lbfgs":
             raise UserError(f"option precision: found {precision}, but lbfgs needs float32; use --optimizer adam")
-        self.loss, self.settings, self.seed = weighted_loss(loss, settings), settings, seed
+        self.loss_options, self.settings, self.seed = weighted_loss(loss_options, settings), settings, seed
         self.blend = np.asarray(blend, np.float64) / np.sum(blend)
         self.loss_scale = settings.loss_scale if precision == "float16" else None
-        self.taps = tuple(dict.fromkeys((*self.loss.style_taps, *self.loss.content_taps)))
-        self.loss_network = create_loss_network(self.loss, search_dir, self.taps)
+        self.taps = tuple(dict.fromkeys((*self.loss_options.style_taps, *self.loss_options.content_taps)))
+        self.loss_network = create_loss_network(self.loss_options, search_dir, self.taps)
         apply_precision(self.loss_network, precision)
-        self._targets = Targets(self.loss_network, self.taps, self.loss)
+        self._targets = Targets(self.loss_network, self.taps, self.loss_options)
         self.names = self._targets.loss.names
         self.styles = ()  # no styles by name, see `src.styles`
         self._optimizer = None
@@ -134,7 +134,7 @@ class Gatys:
         # without mutable(), a tuple is a constant of the graph, so that every content would be compiled anew
         targets = ms.mutable(features), ms.mutable(grams)
         if self._optimizer is None or self._optimizer.objective.pastiche.shape != start.shape:
-            objective = PasticheLoss(self.loss_network, self.taps, self.loss, start, self.blend)
+            objective = PasticheLoss(self.loss_network, self.taps, self.loss_options, start, self.blend)
             self._optimizer = OPTIMIZERS[self.settings.optimizer](objective, targets, self.settings, self.loss_scale)
         else:
             self._optimizer.targets = targets

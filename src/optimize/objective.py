@@ -1,8 +1,9 @@
-"""The loss of a pastiche as an objective of `src.training.train_step.TrainOneStep`."""
+"""The loss of a pastiche, as a `src.training.objective.Objective`."""
 
 import mindspore as ms
 from mindspore import Parameter, nn
 
+from src.color_loss import check_color_side
 from src.losses import StylizationLoss, check_grid_side
 
 
@@ -12,21 +13,23 @@ class PasticheLoss(nn.Cell):
     Args:
         loss_network: frozen, with the feature layers `taps`.
         taps: their names.
-        loss: `src.sections.LossConfig`.
+        loss_options: `src.sections.LossConfig`.
         pastiche: float32 array (1, 3, H, W) in [0, 1] that fixes the size.
         blend: weights of the styles, which sum to 1.
 
     Raises:
-        UserError: a pastiche too small for the grid loss.
+        UserError: a pastiche too small for the grid or the color loss.
     """
 
-    def __init__(self, loss_network, taps, loss, pastiche, blend):
+    def __init__(self, loss_network, taps, loss_options, pastiche, blend):
         super().__init__()
-        if loss.grid_weight > 0:
+        if loss_options.grid_weight > 0:
             check_grid_side(min(pastiche.shape[2:]), "the pastiche has")
+        if loss_options.color_weight > 0:
+            check_color_side(min(pastiche.shape[2:]), "the pastiche has")
         self.pastiche = Parameter(ms.Tensor(pastiche), name="pastiche")
         self.loss_network = loss_network
-        self.loss = StylizationLoss(loss, taps, blend)
+        self.loss = StylizationLoss(loss_options, taps, blend)
         self.names = self.loss.names
 
     def targets(self, content_features, style_grams):

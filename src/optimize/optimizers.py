@@ -1,15 +1,50 @@
-"""Optimisers of a pastiche's pixels: Adam inside the compiled step, or L-BFGS around it. Both keep pixels in [0, 1].
+"""Optimisers of a pastiche's pixels: Adam inside the compiled step, or L-BFGS around it. Both keep pixels in [0, 1]."""
 
-`Adam` and `LBFGS` have the same methods. `step()` makes an iteration and returns the loss terms before its update.
-`pastiche()` returns the picture. `restart(pastiche)` begins again with another picture. `state()` and `restore(state)`
-move the optimiser to another process.
-"""
+from typing import Protocol
 
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, nn, ops
 
+from src.optimize.objective import PasticheLoss
 from src.training.train_step import SKIPPED_HERE, TrainOneStep
+
+
+class PixelOptimizer(Protocol):
+    """What optimises one pastiche. `OPTIMIZERS` has the classes by their names, each made with these arguments.
+
+    Args:
+        objective: holds the pastiche, where a new optimiser starts.
+        targets: content features and Gram matrices that the objective takes.
+        settings: `src.sections.OptimizeConfig`.
+        loss_scale: see `src.training.train_step.TrainOneStep`.
+
+    Attributes:
+        objective: as given.
+        targets: as given; others may take their place before a `restart`.
+        cell: the compiled step.
+    """
+
+    objective: PasticheLoss
+    targets: tuple
+    cell: TrainOneStep
+
+    def __init__(self, objective, targets, settings, loss_scale=None): ...
+
+    def step(self) -> np.ndarray:
+        """Makes an iteration. Returns the loss terms before it, float32, in the order of `objective.names`."""
+
+    def pastiche(self) -> np.ndarray:
+        """The picture so far, float32 (1, 3, H, W) in [0, 1]."""
+
+    def restart(self, pastiche: np.ndarray) -> None:
+        """Begins again from a picture (1, 3, H, W) in [0, 1], as a new optimiser would."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays, "pastiche" among them, with which `restore` goes on as if nothing had stopped."""
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Goes on from what `state` gave, in this process or another one."""
 
 
 def _loss_terms(cell, targets):
@@ -45,13 +80,9 @@ class GradientKeeper(nn.Cell):
 
 
 class Adam:
-    """Adam, moving the picture inside the compiled step.
+    """A `PixelOptimizer`: Adam, which moves the picture inside the compiled step.
 
-    Args:
-        objective: `src.optimize.objective.PasticheLoss`.
-        targets: content features and Gram matrices that the objective takes.
-        settings: `src.sections.OptimizeConfig`.
-        loss_scale: see `TrainOneStep`.
+    Args: those of `PixelOptimizer`.
     """
 
     def __init__(self, objective, targets, settings, loss_scale=None):
@@ -68,23 +99,23 @@ class Adam:
         return found
 
     def step(self):
-        """See the module."""
+        """See `PixelOptimizer`."""
         return _loss_terms(self.cell, self.targets)
 
     def pastiche(self):
-        """See the module."""
+        """See `PixelOptimizer`."""
         return self.objective.pastiche.asnumpy().copy()
 
     def restart(self, pastiche):
-        """See the module."""
+        """See `PixelOptimizer`."""
         self.restore({"pastiche": pastiche, **self._fresh})
 
     def state(self):
-        """See the module."""
+        """See `PixelOptimizer`."""
         return {"pastiche": self.pastiche(), **{n: p.asnumpy().copy() for n, p in self._parameters().items()}}
 
     def restore(self, state):
-        """See the module."""
+        """See `PixelOptimizer`."""
         # after the first step, set_data would not reach the values that the step updates inside a branch of its graph
         ops.assign(self.objective.pastiche, ms.Tensor(state["pastiche"], ms.float32))
         for name, parameter in self._parameters().items():
@@ -92,7 +123,9 @@ class Adam:
 
 
 class LBFGS:
-    """Limited-memory BFGS (Nocedal 1980) with backtracking, projected to [0, 1]. Gatys et al. optimise with L-BFGS.
+    """A `PixelOptimizer`: limited-memory BFGS (Nocedal 1980) with backtracking, projected to [0, 1].
+
+    Gatys et al. optimise with L-BFGS.
 
     Differs from the L-BFGS of Torch, which most ports use: a pixel at its bound does not move further, and a step that
     does not lower the loss is halved; Torch's takes such a step. Differs from SciPy's L-BFGS-B: a run can stop after
@@ -100,7 +133,7 @@ class LBFGS:
     computed on the processor that runs Python: two passes over `history` pictures an iteration, a hundredth of the
     gradient's time.
 
-    Args: those of `Adam`.
+    Args: those of `PixelOptimizer`.
     """
 
     SUFFICIENT, MOST_HALVINGS = 1e-4, 12
@@ -130,7 +163,7 @@ class LBFGS:
         return direction * free
 
     def step(self):
-        """See the module. Where no step lowers the loss, the picture stays."""
+        """See `PixelOptimizer`. Where no step lowers the loss, the picture stays."""
         if self._terms is None:
             self._terms, self._gradient = self._evaluate(self._x)
         terms = self._terms
@@ -165,24 +198,24 @@ class LBFGS:
         return False
 
     def pastiche(self):
-        """See the module."""
+        """See `PixelOptimizer`."""
         return self._x.reshape(self.objective.pastiche.shape)
 
     def restart(self, pastiche):
-        """See the module."""
+        """See `PixelOptimizer`."""
         self._x, self._history = np.array(pastiche, np.float32).reshape(-1), []
         self._terms = self._gradient = None
         self._stuck = False
 
     def state(self):
-        """See the module."""
+        """See `PixelOptimizer`."""
         moves, changes = zip(*self._history, strict=True) if self._history else ((), ())
         return {"pastiche": self.pastiche(), "moves": np.array(moves), "changes": np.array(changes)}
 
     def restore(self, state):
-        """See the module."""
+        """See `PixelOptimizer`."""
         self.restart(state["pastiche"])
         self._history = list(zip(state["moves"], state["changes"], strict=True))
 
 
-OPTIMIZERS = {"adam": Adam, "lbfgs": LBFGS}
+OPTIMIZERS: dict[str, type[PixelOptimizer]] = {"adam": Adam, "lbfgs": LBFGS}

@@ -16,7 +16,7 @@ def check_scales(settings, styles=1):
         raise UserError(f"option style_scale: found {found}, expected one number, or one a style")
 
 
-def weighted_loss(loss, settings):
+def weighted_loss(loss_options, settings):
     """`src.sections.LossConfig` with the weights of its layers as `settings` (`OptimizeConfig`) change them.
 
     Style layers: the k-th weight is multiplied by style_layer_weight_exp ** k; then all are scaled so that their sum
@@ -27,12 +27,13 @@ def weighted_loss(loss, settings):
         UserError: a blend with another number of content layers than two.
     """
     style = {
-        tap: weight * settings.style_layer_weight_exp**k for k, (tap, weight) in enumerate(loss.style_taps.items())
+        tap: weight * settings.style_layer_weight_exp**k
+        for k, (tap, weight) in enumerate(loss_options.style_taps.items())
     }
     total = sum(style.values())
     if total:
-        style = {tap: weight * sum(loss.style_taps.values()) / total for tap, weight in style.items()}
-    content, blend = dict(loss.content_taps), settings.content_weight_blend
+        style = {tap: weight * sum(loss_options.style_taps.values()) / total for tap, weight in style.items()}
+    content, blend = dict(loss_options.content_taps), settings.content_weight_blend
     if blend != 0.5:
         if len(content) != 2:
             raise UserError(
@@ -42,7 +43,7 @@ def weighted_loss(loss, settings):
         first, second = content
         content = {first: content[first] * 2 * blend, second: content[second] * 2 * (1 - blend)}
     content = {tap: weight for tap, weight in content.items() if weight}
-    return dataclasses.replace(loss, style_taps=style, content_taps=content)
+    return dataclasses.replace(loss_options, style_taps=style, content_taps=content)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,12 @@ COLORS_HELP = (
     "keep the content's colours: luma takes over the pastiche's brightness only, match gives its colours the mean and "
     "covariance of the content's; true is luma"
 )
+CHECKPOINT_HELP = "checkpoint, this project's or the published one; empty takes the bundled model"
+INCEPTION_HELP = "Inception-v3 for a published checkpoint; empty takes the one inside it"
+SHARD_HELP = (
+    "which part of the contents to do: INDEX/COUNT from 0/COUNT, or rank for RANK_ID/RANK_SIZE of the environment; "
+    "empty does all"
+)
 
 
 @dataclass(frozen=True)
@@ -50,15 +56,8 @@ class RuntimeConfig(Options):
 class EvalConfig(Options):
     content_path: PathText = option("dataset/test/content", "folder of photographs, or one", common=True)
     style_path: PathText = option("dataset/test/style", "folder of style images, or one", common=True)
-    ckpt_path: PathText = option(
-        "",
-        "checkpoint, this project's or the published one; empty takes the bundled model",
-        aliases=("checkpoint",),
-        common=True,
-    )
-    inception_ckpt: PathText = option(
-        "", "Inception-v3 for a published checkpoint; empty takes the one inside it", common=True
-    )
+    ckpt_path: PathText = option("", CHECKPOINT_HELP, aliases=("checkpoint",), common=True)
+    inception_ckpt: PathText = option("", INCEPTION_HELP, common=True)
     output_path: PathText = option(
         "output/eval", "folder for the pictures, grid.png and metrics.csv", aliases=("output",), common=True
     )
@@ -76,11 +75,7 @@ class EvalConfig(Options):
         zero="for none",
         common=True,
     )
-    shard: str = option(
-        "",
-        "which part of the contents to do: INDEX/COUNT from 0/COUNT, or rank for RANK_ID/RANK_SIZE of the environment; "
-        "empty does all",
-    )
+    shard: str = option("", SHARD_HELP)
     write_pictures: bool = option(True, "write every pastiche (false writes grid and metrics only)")
     pictures: bool | PathText = option(
         "",
@@ -102,13 +97,8 @@ class EvalConfig(Options):
 
 @dataclass(frozen=True)
 class ExportConfig(Options):
-    ckpt_path: PathText = option(
-        "",
-        "checkpoint, this project's or the published one; empty takes the bundled model",
-        aliases=("checkpoint",),
-        common=True,
-    )
-    inception_ckpt: PathText = option("", "Inception-v3 for a published checkpoint; empty takes the one inside it")
+    ckpt_path: PathText = option("", CHECKPOINT_HELP, aliases=("checkpoint",), common=True)
+    inception_ckpt: PathText = option("", INCEPTION_HELP)
     file_format: str = option(
         "MINDIR",
         "MINDIR for MindSpore and MindSpore Lite, AIR for Ascend, ONNX for every other engine",

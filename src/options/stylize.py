@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from src.options.option import Options, PathText, option
-from src.options.programs import COLORS, COLORS_HELP
+from src.options.programs import COLORS, COLORS_HELP, INCEPTION_HELP, SHARD_HELP
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class StylizeConfig(Options):
     engine: str = option(
         "auto",
         "what runs the networks; auto takes the fastest that is installed and can read the checkpoint, as far as is "
-        "known (README.md)",
+        "known (docs/stylize.md)",
         choices=("auto", "mindspore", "mindir", "onnxruntime", "openvino", "mindspore_lite"),
         common=True,
     )
@@ -83,7 +83,7 @@ class StylizeConfig(Options):
         aliases=("ckpt_path",),
         common=True,
     )
-    inception_ckpt: PathText = option("", "Inception-v3 for a published checkpoint; empty takes the one inside it")
+    inception_ckpt: PathText = option("", INCEPTION_HELP)
     sheet: bool = option(
         False, "the content in every style of a folder, or of the model's table, as one picture with names"
     )
@@ -94,11 +94,7 @@ class StylizeConfig(Options):
         "",
         "picture of this program, to be made anew: with its content and styles, or with another content",
     )
-    shard: str = option(
-        "",
-        "which part of the contents to do: INDEX/COUNT from 0/COUNT, or rank for RANK_ID/RANK_SIZE of the environment; "
-        "empty does all",
-    )
+    shard: str = option("", SHARD_HELP)
     overwrite: bool = option(
         False, "replace an output that exists; without it a folder's pictures that are there are left out", common=True
     )

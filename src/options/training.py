@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from src.methods import METHODS, Method
 from src.options.option import Options, PathText, option
 
 
@@ -11,7 +12,7 @@ class NetworkConfig(Options):
         "arbitrary",
         "any style by one network (arbitrary, Ghiasi 2017), a table of n_styles (Dumoulin 2016), a network for a "
         "single_style (Johnson 2016); stylize.py and eval.py also optimize each picture itself (Gatys 2015)",
-        choices=("arbitrary", "n_styles", "single_style", "optimize"),
+        choices=tuple(METHODS),
         common=True,
     )
     predictor: str = option(
@@ -60,14 +61,14 @@ class NetworkConfig(Options):
     )
 
     @property
-    def has_table(self) -> bool:
-        """Whether styles are rows of a table, rather than images for a style prediction network."""
-        return self.method in ("n_styles", "single_style")
+    def traits(self) -> Method:
+        """The method's row in `src.methods`."""
+        return METHODS[self.method]
 
     @property
-    def reads_statistics(self) -> bool:
-        """Whether the style prediction network reads a loss network's statistics."""
-        return not self.has_table and self.predictor == "statistics"
+    def style_source(self) -> str:
+        """What gives the style transfer network its numbers for a style: "table", or a predictor's name."""
+        return "table" if self.traits.has_table else self.predictor
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,9 @@ class LossConfig(Options):
     )
     grid_weight: float = option(
         0.0, "weight of the grid loss, against a lattice of dots four or two pixels apart; 0 for none", least=0
+    )
+    color_weight: float = option(
+        0.0, "weight of the color loss: means and covariances of the colors against the style's; 0 for none", least=0
     )
     normalize_losses: bool | str = option(
         False,

@@ -15,7 +15,7 @@ from src.service.refusal import Refusal
 MOST_STYLES = 8
 # bytes of a field that is no file
 MOST_TEXT = 10_000
-VIDEO_FIELDS = ("weights", "strength", "size")
+VIDEO_FIELDS = ("weights", "strength", "size", "colours")
 FILE = {"type": "string", "format": "binary"}
 PICTURES = {"content": "photograph", "style": "style image, or the name or the key of a style; up to 8 of them"}
 

@@ -1,8 +1,9 @@
 """The open inference protocol, version 2, which clients of KServe and Triton speak, with its binary extension.
 
 Inputs of a model that embeds style images: content UINT8 [N, H, W, 3]; style UINT8 [N or 1, h, w, 3] or embedding
-FP32 [N or 1, E]; strength FP32 [1], which may be left out. Of a model with a table of styles: content, and weights
-FP32 [N or 1, styles] with the sum 1. Outputs: pastiche UINT8 [N, H, W, 3], and embedding FP32 [N, E].
+FP32 [N or 1, E]; strength FP32 [1], which may be left out. Of a model with a table of styles: content, weights
+FP32 [N or 1, styles] with the sum 1, and strength, which mixes pixels there. Outputs: pastiche UINT8 [N, H, W, 3], and
+embedding FP32 [N, E].
 """
 
 import asyncio
@@ -29,9 +30,10 @@ def describe(model) -> dict:
     numbers, inputs = model.stylizer.embedding_dim, [port("content", "UINT8", -1, -1, -1, 3)]
     if model.has_table:
         inputs += [port("weights", "FP32", -1, len(model.gallery))]
+        optional = []
     else:
         optional = [port("style", "UINT8", -1, -1, -1, 3), port("embedding", "FP32", -1, numbers)]
-        inputs += [{**entry, "optional": True} for entry in [*optional, port("strength", "FP32", 1)]]
+    inputs += [{**entry, "optional": True} for entry in [*optional, port("strength", "FP32", 1)]]
     outputs = [port("pastiche", "UINT8", -1, -1, -1, 3), port("embedding", "FP32", -1, numbers)]
     names = {"name": model.name, "versions": [VERSION], "platform": model.stylizer.networks.name}
     return {**names, "inputs": inputs, "outputs": outputs}

@@ -14,11 +14,11 @@ from PIL import Image
 
 from src.config import ROOT
 from src.errors import UserError
-from src.images.colors import preserve_colors
 from src.images.files import list_images, read_image
 from src.service.pictures import decode_picture
 from src.service.refusal import Refusal
 from src.styles import style_names
+from src.stylize.painting import finish, look_of
 from src.stylize.stylizer import Stylizer
 
 GALLERY, SAMPLES = ROOT / "dataset" / "test" / "style", ROOT / "dataset" / "test" / "content"
@@ -155,8 +155,10 @@ class Model:
         Args:
             ticket: `src.service.work.Ticket`; work in tiles ends when it says so.
         """
-        embedding = self.stylizer.strengthen(content, embedding, strength)
-        pastiche = preserve_colors(self.stylizer.stylize(content, embedding, ticket.check), content, colours)
+        look = look_of(self.stylizer, strength, colours)
+        if look.strength_by == "embedding":
+            embedding = self.stylizer.strengthen(content, embedding, strength)
+        pastiche = finish(content, [self.stylizer.stylize(content, embedding, ticket.check)], look)
         self._metrics.add("pictures_total")
         self._metrics.add("pixels_total", content[..., 0].size)
         return pastiche

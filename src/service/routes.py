@@ -35,12 +35,6 @@ async def check_styles(state, styles):
             raise Refusal(404, message)
 
 
-def check_strength(state, strength):
-    """Raises a Refusal for a strength that the model does not have."""
-    if state.model.has_table and strength != 1:
-        raise Refusal(422, "field strength: a model with a table of styles has one strength; blend two styles")
-
-
 def build_router(state) -> APIRouter:
     """The routes.
 
@@ -67,7 +61,6 @@ def build_router(state) -> APIRouter:
         queue.refuse_when_full()
         form = await forms.read_stylize_form(request)
         options = form.options
-        check_strength(state, options.strength)
         await asyncio.to_thread(check_picture, form.content, "content", state.most_pixels, options.size)
         await check_styles(state, form.styles)
 
@@ -126,7 +119,6 @@ def build_router(state) -> APIRouter:
     async def about():
         return {
             "model": model.name,
-            "strength": not model.has_table,
             "style_images": not model.has_table,
             "videos": state.videos is not None,
             "max_video_megabytes": settings.max_video_megabytes,

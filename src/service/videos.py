@@ -19,7 +19,8 @@ from src.options.video import VideoConfig
 from src.service import forms
 from src.service.gate import logger
 from src.service.refusal import Refusal
-from src.service.routes import check_strength, check_styles
+from src.service.routes import check_styles
+from src.video.failures import DiskRefuses
 from src.video.packages import import_av
 from src.video.pipeline import stylize_video
 
@@ -154,7 +155,8 @@ class VideoJobs:
                 pixels = stream.codec_context.width * stream.codec_context.height
                 seconds = (container.duration or 0) / 1e6
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise Refusal(422, f"video: can't be read ({error.strerror or error}); send another video") from None
+            said = getattr(error, "strerror", None) or error
+            raise Refusal(422, f"video: can't be read ({said}); send another video") from None
         if pixels > self._settings.max_megapixels * 1e6:
             raise Refusal(413, f"video: has more than {self._settings.max_megapixels:g} million pixels a frame")
         if seconds > self._settings.max_video_seconds:
@@ -179,11 +181,15 @@ class VideoJobs:
                 size=options.size,
                 strength=options.strength,
                 progress=progress,
+                preserve_colors=options.colours,
             )
             self._end(job, "done", "; ".join(notes))
         except Cancelled:
             self._end(job, "cancelled", "cancelled")
             self.discard(job)
+        except DiskRefuses as error:
+            logger.error("video %s failed: %s", job.id, error)
+            self._end(job, "failed", "the service has no room to write this video; send it again later")
         except (UserError, Refusal) as error:
             self._end(job, "failed", str(error).replace(str(job.source), "video").replace(str(job.result), "result"))
         except Exception:  # noqa: BLE001  the next job must find a thread
@@ -222,7 +228,6 @@ def build_router(state) -> APIRouter:
         job = jobs.new()
         try:
             styles, options, temporal = await forms.read_video_form(request, job.source)
-            check_strength(state, options.strength)
             await check_styles(state, styles)
             await asyncio.to_thread(jobs.check, job.source)
             jobs.start(job, styles, options, temporal)

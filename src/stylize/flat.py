@@ -53,7 +53,7 @@ def background_input(networks, background):
     """What to subtract from the network's input so that convolutions see the background as 0, (3, 1, 1) float32."""
     if background is None:
         return np.zeros((3, 1, 1), np.float32)
-    zero = 0.5 if networks.network.output == "tanh" else 0.0  # with tanh the network works in [-1, 1] inside
+    zero = 0.5 if networks.architecture.output == "tanh" else 0.0  # with tanh the network works in [-1, 1] inside
     return to_network(background.reshape(1, 1, 3))[0] - np.float32(zero)
 
 
@@ -68,8 +68,8 @@ def paint_constant(networks, embedding) -> np.ndarray:
         networks: `src.engines.engine.Networks`, whose network reflects at borders.
         embedding: float32 (1, embedding_dim).
     """
-    linear = networks.network.output == "linear"
-    if linear and networks.styles and not networks.network.norm_affine:
+    linear = networks.architecture.output == "linear"
+    if linear and networks.styles and not networks.architecture.norm_affine:
         embedding = embedding.copy()
         embedding[:, : embedding.shape[1] // 2] = 0
     content = np.zeros((1, 3, *(networks.content_size or (SIDE, SIDE))), np.float32)

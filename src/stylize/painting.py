@@ -36,6 +36,12 @@ class Look:
     names: tuple = ()
 
 
+def look_of(stylizer, strength, preserve_colors) -> Look:
+    """A `Look` whose strength is that of the embeddings, or of the pixels where styles are a table."""
+    by = "pixels" if stylizer.styles else "embedding"
+    return Look(strength=strength, strength_by=by, preserve_colors=preserve_colors)
+
+
 def read_masks(paths, styles) -> list[np.ndarray]:
     """The masks of files, (H, W) float32: 1 where they are white, 0 where they are black or transparent.
 

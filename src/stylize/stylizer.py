@@ -190,7 +190,7 @@ class Stylizer:
         """
         _check_image(content)
         embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
-        reflects = self.networks.network.padding == "reflect"
+        reflects = self.networks.architecture.padding == "reflect"
         background, constant = find_background(content) if reflects else (None, False)
         side = self.side(content[..., 0].size) if side is None else side
         if constant or side or not self.networks.can_tile:
@@ -216,7 +216,7 @@ class Stylizer:
         """
         _check_image(content)
         embedding = np.asarray(embedding, np.float32).reshape(1, self.embedding_dim)
-        reflects = self.networks.network.padding == "reflect"
+        reflects = self.networks.architecture.padding == "reflect"
         background, constant = find_background(content) if reflects else (None, False)
         if constant:
             return np.broadcast_to(to_image(paint_constant(self.networks, embedding)), content.shape).copy()

@@ -74,7 +74,7 @@ def fitting_pixels(networks, most=None) -> int:
         most: a smaller limit than the engine's; None for the engine's own.
     """
     limits = LIMITS[networks.name]
-    fitting = MEMORY_SHARE * free_memory() / (limits.bytes_per_pixel * networks.network.width)
+    fitting = MEMORY_SHARE * free_memory() / (limits.bytes_per_pixel * networks.architecture.width)
     return int(min(most or limits.whole, limits.whole, fitting))
 
 

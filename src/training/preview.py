@@ -3,6 +3,7 @@
 from src.engines.mindspore_networks import MindSporeNetworks
 from src.images.files import read_at, write_image
 from src.images.sheets import draw_grid, evenly_spaced
+from src.models.compact_prediction import share_loss_network
 from src.models.factory import create_model
 from src.styles import style_name
 from src.stylize.stylizer import Stylizer
@@ -22,8 +23,7 @@ class Preview:
 
     def __init__(self, model, contents, styles, side):
         self.model = create_model(model.network, model.loss_network, model.styles)
-        if model.network.reads_statistics:
-            self.model.predictor.attach(*model.predictor.loss_network)
+        share_loss_network(self.model.predictor, model.predictor)
         self.stylizer = Stylizer(MindSporeNetworks(self.model))
         self.contents = [read_at(path, side) for path in evenly_spaced(contents, PAIRS)]
         shown = evenly_spaced(styles, PAIRS)

@@ -13,7 +13,7 @@ TARGETS = ("Ascend", "GPU")
 
 
 def check_sink(options, device_target):
-    """Refuses sink mode where it cannot be.
+    """Refuses sink mode where it does not work.
 
     Args:
         options: namespace of `data`, `train`.
@@ -37,7 +37,7 @@ def check_sink(options, device_target):
 
 
 def sink(step_cell, images, start, stop, weights=None):
-    """What the training loop runs in sink mode in place of the batches and of the step.
+    """Replaces the batches and the step of the training loop in sink mode.
 
     Args:
         step_cell: `src.training.train_step.TrainOneStep`.

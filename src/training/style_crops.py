@@ -12,17 +12,63 @@ from mindspore import nn
 
 from src.errors import UserError
 from src.memory import free_memory
+from src.models.style_prediction import InceptionPredictor
+from src.training.objectives import Stylization
 
 logger = logging.getLogger("style_transfer")
 # part of the free memory for the targets; the rest is for the networks
 MEMORY_SHARE = 0.7
 
 
+class CropsStylization(Stylization):
+    """The stylization objective of fixed style crops, for a style prediction network that reads pixels.
+
+    A step takes the crops' targets of the style loss, and the output of the predictor's frozen part: embeddings where
+    all of the predictor is frozen, the mean of Mixed_6e where Inception-v3 is frozen.
+
+    Args: those of `Stylization`. Parameters that are not trained must be frozen already.
+
+    Attributes:
+        kept: the output of the predictor's frozen part, in words; empty without a frozen part.
+    """
+
+    def __init__(self, model, loss_network, taps, loss):
+        super().__init__(model, loss_network, taps, loss)
+        self.kept = ""
+        if not model.predictor.trainable_params():
+            self.kept = "embeddings"
+        elif isinstance(model.predictor, InceptionPredictor) and not model.predictor.inception.trainable_params():
+            self.kept = "features of Inception-v3"
+
+    def describe(self, style):
+        """Style crops (N, 3, H, W) to the tensors that a step takes of them, a tuple."""
+        grams = self.loss.style_targets(self.loss_network(style), style)
+        if self.kept == "embeddings":
+            return (*grams, self.model.predictor(style))
+        if self.kept:
+            return (*grams, self.model.predictor.features(style))
+        return grams
+
+    def style_targets(self, style, given):
+        """The targets of the style loss, and what the predictor, or the rest of it, reads. `given` is of `describe`."""
+        if self.kept:
+            return given[:-1], given[-1]
+        return given, style
+
+    def embed(self, predictor_input):
+        """Style embeddings (N, embedding_dim) of the style, or of the output of the predictor's frozen part."""
+        if self.kept == "embeddings":
+            return predictor_input
+        if self.kept:
+            return self.model.predictor.dense(predictor_input)
+        return self.model.predictor(predictor_input)
+
+
 class DescribeStyle(nn.Cell):
-    """A style crop (1, 3, H, W) to its Gram matrices, one a style tap, and the output of the predictor's frozen part.
+    """`CropsStylization.describe`, compiled.
 
     Args:
-        stylization: `src.training.objectives.Stylization`.
+        stylization: `CropsStylization`.
     """
 
     def __init__(self, stylization):
@@ -30,9 +76,7 @@ class DescribeStyle(nn.Cell):
         self.stylization = (stylization,)  # a tuple, so that its parameters keep their names
 
     def construct(self, style):
-        stylization = self.stylization[0]
-        grams = stylization.loss.style_targets(stylization.loss_network(style))
-        return (*grams, *stylization.kept_of(style))
+        return self.stylization[0].describe(style)
 
 
 class StyleCrops:
@@ -41,7 +85,7 @@ class StyleCrops:
     A Gram matrix is symmetric, so its upper half is kept, in float32.
 
     Args:
-        stylization: `src.training.objectives.Stylization`, which takes these targets from now on.
+        stylization: `CropsStylization`, whose steps take these targets.
         count: number of crops of all styles.
         side: side of a crop, pixels.
 
@@ -50,7 +94,6 @@ class StyleCrops:
     """
 
     def __init__(self, stylization, count, side):
-        stylization.take_style_targets()
         self._describe = DescribeStyle(stylization)
         self._known = {}
         shapes = [array.shape for array in self._describe(ms.ops.zeros((1, 3, side, side), ms.float32))]
@@ -100,27 +143,3 @@ def _places(rows, columns):
     places = np.zeros((rows[-1] + 1,) * 2, np.intp)
     places[rows, columns] = places[columns, rows] = np.arange(len(rows))
     return places
-
-
-def fixed_crops(options, objective, images):
-    """The `StyleCrops` of a run, or None where a step draws new ones.
-
-    Args:
-        options: namespace of `network`, `data`.
-        objective: see `src.training.objectives`.
-        images: `src.data.dataset.PairedImages`.
-
-    Raises:
-        UserError: an objective without style targets, or too many crops for the memory.
-    """
-    count = options.data.style_crops
-    if not count:
-        return None
-    stylization = getattr(objective, "stylization", objective)
-    if options.network.has_table or options.network.reads_statistics or stylization is None:
-        why = {
-            options.network.has_table: f"method {options.network.method}, which has --style_augment false for that",
-            options.network.reads_statistics: "a statistics predictor, which reads the loss network at each step",
-        }.get(True, "--distill_weight 0, which compares no styles")
-        raise UserError(f"option style_crops: found {count}, expected 0 with {why}")
-    return StyleCrops(stylization, count * images.style_count, options.data.style_side)

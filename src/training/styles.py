@@ -11,26 +11,26 @@ from src.styles import style_name, style_names
 from src.weights.load import read_weights
 
 
-def known_styles(network, start) -> tuple:
+def known_styles(network_options, start) -> tuple:
     """Names of the styles in the checkpoint to start from; empty without a checkpoint.
 
     Args:
-        network: `src.sections.NetworkConfig`.
+        network_options: `src.sections.NetworkConfig`.
         start: the checkpoint, or "".
 
     Raises:
         UserError: no such file, or not a checkpoint.
     """
-    if network.method != "n_styles" or not start:
+    if not network_options.traits.takes_more_styles or not start:
         return ()
     return tuple((read_weights(start)[1] or {}).get("styles", ()))
 
 
-def table_styles(network, files, known=()) -> tuple:
+def table_styles(network_options, files, known=()) -> tuple:
     """Names of the styles of a table: the known styles, then those of the style files that are new.
 
     Args:
-        network: `src.sections.NetworkConfig`; the result is empty for a method without a table.
+        network_options: `src.sections.NetworkConfig`; the result is empty for a method without a table.
         files: the style images that are drawn.
         known: from `known_styles`.
 
@@ -38,13 +38,13 @@ def table_styles(network, files, known=()) -> tuple:
         UserError: files that would give styles the same name, a damaged one (a row would never be trained), or several
             for a network of a single style.
     """
-    if not network.has_table:
+    if not network_options.traits.has_table:
         return ()
     names = style_names(files)
-    if network.method == "single_style" and len(names) > 1:
+    if network_options.traits.has_one_style and len(names) > 1:
         raise UserError(
-            f"option style_path: found {len(names)} style images, expected one for --method single_style; name the "
-            "file, or use --method n_styles"
+            f"option style_path: found {len(names)} style images, expected one for --method {network_options.method}; "
+            "name the file, or use --method n_styles"
         )
     for path in files:
         read_image(path)
@@ -63,17 +63,17 @@ def table_weights(styles, images, step):
     return ms.Tensor(np.eye(len(styles), dtype=np.float32)[rows])
 
 
-def whole_grams(objective, loss, files, styles, size) -> list:
+def whole_grams(objective, loss_options, files, styles, size) -> list:
     """The Gram matrices of whole style images, an array (styles, C, C) a style tap; 0 for a style without an image.
 
     Args:
-        objective: `src.training.objectives.Stylization`.
-        loss: `src.sections.LossConfig`.
+        objective: `src.training.objectives.TableStylization`.
+        loss_options: `src.sections.LossConfig`.
         files: the style images.
         styles: names of the table's rows.
         size: short side to which the images are brought, pixels.
     """
-    targets = Targets(objective.loss_network, objective.taps, loss)
+    targets = Targets(objective.loss_network, objective.taps, loss_options)
     tables = []
     for path in files:
         image = resize_short_side(read_image(path), size)

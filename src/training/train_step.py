@@ -4,6 +4,7 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, amp, nn, ops
 
 SCALE_WINDOW = 1000
+FIRST_SCALE = 1024.0  # of MindSpore's scaler, which never goes below 1
 # Adam keeps squares of gradients, and float32 ends at 3e38: with a larger norm these squares become infinite for good
 LARGEST_NORM = 1e18
 # The status of a step. A skipped step had gradients that are not finite: because of this process's own images, because
@@ -30,12 +31,12 @@ class TrainOneStep(nn.Cell):
     """Runs an objective forward and backward once and updates the parameters that it trains.
 
     Args:
-        objective: see `src.training.objectives`.
+        objective: `src.training.objective.Objective`.
         optimizer: over the trainable parameters.
         clip_norm: gradients are scaled down to this global norm; 0 for none.
         ema_decay: of the moving average of the trainable parameters, `averages`; 0 for none.
         loss_scale: first loss scale, halved at an overflow, doubled after 1000 steps without; None where gradients
-            can't underflow (float32, bfloat16).
+            can't underflow (float32, bfloat16). Below 1024 it can fall to a 1024th of itself, above that to 1.
         reduce_gradients: mean over devices, or None.
 
     A step whose gradients hold NaN or Inf changes nothing but the loss scale. Without `clip_norm`, the same holds for a
@@ -49,9 +50,10 @@ class TrainOneStep(nn.Cell):
         self.weights = optimizer.parameters
         self.clip_norm = clip_norm
         self.reduce_gradients = reduce_gradients
-        self.scaler = None
+        self.scaler, self.scale_unit = None, 1.0
         if loss_scale is not None:
-            self.scaler = amp.DynamicLossScaler(loss_scale, 2, SCALE_WINDOW)
+            self.scale_unit = min(1.0, loss_scale / FIRST_SCALE)
+            self.scaler = amp.DynamicLossScaler(max(loss_scale, FIRST_SCALE), 2, SCALE_WINDOW)
         self.ema_decay = ema_decay
         self.averages = ()
         if ema_decay > 0:
@@ -66,8 +68,17 @@ class TrainOneStep(nn.Cell):
     def scaled(self, content, style, targets):
         total, terms = self.objective(content, style, targets)
         if self.scaler is not None:
-            total = self.scaler.scale(total)
+            total = self.scaler.scale(total * self.scale_unit)
         return total, terms
+
+    def unscaled(self, gradients):
+        gradients = self.scaler.unscale(gradients)
+        if self.scale_unit == 1.0:
+            return gradients
+        found = ()
+        for gradient in gradients:
+            found += (gradient / self.scale_unit,)
+        return found
 
     def measure(self, gradients):
         """(scale of the gradients, their norm divided by it, whether a step may be made with them)."""
@@ -108,7 +119,7 @@ class TrainOneStep(nn.Cell):
         targets = self.objective.targets(content, style, *given)
         (_, terms), gradients = ops.value_and_grad(self.scaled, None, self.weights, True)(content, style, targets)
         if self.scaler is not None:
-            gradients = self.scaler.unscale(gradients)
+            gradients = self.unscaled(gradients)
         scale, norm, usable = self.measure(gradients)
         here = ops.logical_not(usable)
         if self.reduce_gradients is not None:

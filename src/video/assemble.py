@@ -7,11 +7,12 @@ import re
 from fractions import Fraction
 
 import numpy as np
-from PIL import Image
 
 from src.errors import UserError
 from src.files import atomic_write, temporary_folder
 from src.video.encoder import SegmentEncoder, container_of, holds
+from src.video.failures import is_of_the_disk
+from src.video.gif import write_gif
 from src.video.packages import import_av
 
 # markup in the text of a subtitle: <i>, </font>, {\\b1}
@@ -70,7 +71,7 @@ def assemble(source, segments, encoding, output, time_base, start=0.0, duration=
     """
     with atomic_write(output) as temporary:
         if encoding.codec == "gif":
-            _write_gif(segments, temporary, time_base)
+            write_gif(segments, temporary, time_base)
             return []
         return _write(source, segments, encoding, temporary, container_of(output), time_base, start, duration)
 
@@ -94,6 +95,8 @@ def rehearse(source, encoding, output, time_base, shape):
             encoder.add(np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8) if source and source.alpha else None)
             encoder.close()
         except errors as error:
+            if is_of_the_disk(error):
+                raise
             raise UserError(
                 f"option codec: {encoding.codec} can't encode {shape[1]} x {shape[0]} pixels at "
                 f"{float(encoding.rate):g} frames a second with {encoding.options or 'no options'} ({error}); use "
@@ -108,6 +111,8 @@ def rehearse(source, encoding, output, time_base, shape):
             else:
                 _write_alone(black, encoding, path, container, time_base)
         except errors as error:
+            if is_of_the_disk(error):
+                raise
             raise UserError(
                 f"{output}: FFmpeg can't write {encoding.codec} and the source's sound and subtitles into it "
                 f"({error}); use another --codec, or .mkv"
@@ -133,7 +138,7 @@ def write_frames(segments, encoding, output, time_base):
     """Writes the frames of segments alone, without a source to copy from. Arguments as those of `assemble`."""
     with atomic_write(output) as temporary:
         if encoding.codec == "gif":
-            _write_gif(segments, temporary, time_base)
+            write_gif(segments, temporary, time_base)
         else:
             _write_alone(segments, encoding, temporary, container_of(output), time_base)
 
@@ -284,17 +289,3 @@ def _source_packets(given, copied, encoded, offset, low, high, tried):
                 for part in resampler.resample(frame):
                     for result in track.encode(part):
                         yield float(result.dts * result.time_base), result
-
-
-def _write_gif(segments, path, time_base):
-    """A GIF by Pillow, which chooses the 256 colours of each frame; its times count in hundredths of a second."""
-    av = import_av()
-    frames, lengths, passed = [], [], 0.0
-    for number in range(segments.done):
-        with av.open(str(segments.video(number))) as container:
-            for decoded, (_, length) in zip(container.decode(video=0), segments.times(number), strict=True):
-                image = Image.fromarray(decoded.to_ndarray(format="rgb24"))
-                frames.append(image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG))
-                passed += float(length * time_base)
-                lengths.append(max(20, round(passed * 100) * 10 - sum(lengths)))
-    frames[0].save(path, format="GIF", save_all=True, append_images=frames[1:], duration=lengths, loop=0, disposal=1)

@@ -7,8 +7,9 @@ from src.engines.fastest import Work
 from src.errors import UserError
 from src.images.files import read_image
 from src.stylize.chosen import named_styles, names_styles, open_chosen, style_files
+from src.stylize.painting import finish, look_of
 from src.video.packages import import_av
-from src.video.pipeline import in_pixels, stylize_video
+from src.video.pipeline import stylize_video
 from src.video.source import probe
 from src.video.temporal import Plain, Steady
 from src.video.webcam import is_webcam, open_camera, record, show
@@ -30,7 +31,7 @@ def run(options, progress) -> list[str]:
         UserError: an option that a video can't have, and whatever the video or the styles lack.
     """
     settings = options.stylize
-    av = import_av()
+    import_av()
     if not settings.output and not is_webcam(options.content):
         raise UserError("option output: missing; say where the video goes, e.g. -o out.mp4")
     if settings.blend_steps:
@@ -39,20 +40,18 @@ def run(options, progress) -> list[str]:
         return run_webcam(options, progress)
     source = probe(options.content)
     stylizer, embeddings = open_styles(options, Work(max(1, source.frames)))
-    try:
-        return stylize_video(
-            stylizer,
-            embeddings,
-            options.content,
-            settings.output,
-            options.video,
-            settings.size,
-            settings.strength,
-            settings.overwrite,
-            progress,
-        )
-    except av.FFmpegError as error:
-        raise UserError(f"{settings.output}: FFmpeg can't write it ({error}); try another --codec or ending") from None
+    return stylize_video(
+        stylizer,
+        embeddings,
+        options.content,
+        settings.output,
+        options.video,
+        settings.size,
+        settings.strength,
+        settings.overwrite,
+        progress,
+        settings.preserve_colors,
+    )
 
 
 def run_webcam(options, progress) -> list[str]:
@@ -72,8 +71,10 @@ def run_webcam(options, progress) -> list[str]:
         if not stylizer.styles:
             embedding = stylizer.strengthen(read(), embedding, settings.strength)
 
+        look = look_of(stylizer, settings.strength, settings.preserve_colors)
+
         def paint(frame):
-            return in_pixels(stylizer, frame, painter.paint(frame, embedding), settings.strength)
+            return finish(frame, [painter.paint(frame, embedding)], look)
 
         if not settings.output:
             show(read, paint, settings.size)

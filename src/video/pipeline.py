@@ -12,9 +12,10 @@ import numpy as np
 from src.errors import UserError
 from src.files import check_folder, refuse_inputs
 from src.images.files import resize_to
-from src.stylize.painting import mix
+from src.stylize.painting import finish, look_of
 from src.video.assemble import assemble, rehearse
 from src.video.encoder import SegmentEncoder, choose_encoding
+from src.video.failures import told
 from src.video.segments import LENGTH, fingerprint, open_segments
 from src.video.source import at_rate, probe, read_frames
 from src.video.temporal import Plain, Steady
@@ -22,10 +23,20 @@ from src.video.temporal import Plain, Steady
 # frames that may wait between two of the three threads; each of them is a picture in memory
 WAITING = 4
 END = object()
+KEPT = "what is done is kept, and the same command goes on from there"
 
 
 def stylize_video(
-    stylizer, embeddings, content, output, settings, size=0, strength=1.0, overwrite=False, progress=None
+    stylizer,
+    embeddings,
+    content,
+    output,
+    settings,
+    size=0,
+    strength=1.0,
+    overwrite=False,
+    progress=None,
+    preserve_colors="none",
 ):
     """Stylises every frame of a video, or of a part of it; sound, subtitles and chapters stay.
 
@@ -42,6 +53,7 @@ def stylize_video(
         strength: see `Stylizer.strengthen`; the content's own style is that of the first frame.
         overwrite: whether the output may exist.
         progress: function (frames done, frames in all or 0, text); or None.
+        preserve_colors: see `src.images.colors.preserve_colors`; of each frame.
 
     Returns:
         lines for the user: what got lost, and the figures of --temporal.
@@ -60,20 +72,24 @@ def stylize_video(
     seconds = [second for _, second in embeddings]
     shape = output_shape(source, size)
     side = stylizer.side(shape[0] * shape[1])  # for all frames: free memory comes and goes
-    wishes = [asdict(settings), size, strength, rows, seconds, stylizer.networks.name, side, str(encoding)]
+    model = [stylizer.networks.name, side]
+    wishes = [asdict(settings), size, strength, preserve_colors, rows, seconds, *model, str(encoding)]
     painter = (Steady if settings.temporal else Plain)(stylizer, side)
-    rehearse(source, encoding, output, time_base, shape)
-    with open_segments(output, fingerprint(source.path, stylizer.files, wishes)) as segments:
-        state = segments.last_state()
-        if state:
-            painter.restore(state)
-        styles = Styles(stylizer, embeddings, strength, state.get("own"))
-        paint = _Paint(painter, styles, shape, time_base, source.start + settings.start)
-        count = _run(frames, paint, segments, encoding, _expected(source, encoding, settings), progress)
-        if not count:
-            raise UserError(f"{content}: no frame between the seconds that --start and --duration name")
-        lost = assemble(source, segments, encoding, output, time_base, settings.start, settings.duration)
-        segments.discard()
+    key = fingerprint(source.path, stylizer.files, wishes)
+    with told(content, output, shape, KEPT):
+        rehearse(source, encoding, output, time_base, shape)
+        with open_segments(output, key) as segments:
+            state = segments.last_state()
+            if state:
+                painter.restore(state)
+            styles = Styles(stylizer, embeddings, strength, state.get("own"))
+            look = look_of(stylizer, strength, preserve_colors)
+            paint = _Paint(painter, styles, look, shape, time_base, source.start + settings.start)
+            count = _run(frames, paint, segments, encoding, _expected(source, encoding, settings), progress)
+            if not count:
+                raise UserError(f"{content}: no frame between the seconds that --start and --duration name")
+            lost = assemble(source, segments, encoding, output, time_base, settings.start, settings.duration)
+            segments.discard()
     return [*source.notes, *encoding.notes, *lost, *painter.report().splitlines()]
 
 
@@ -128,8 +144,8 @@ class Styles:
 class _Paint:
     """From a decoded frame to a pastiche of the output's size."""
 
-    def __init__(self, painter, styles, shape, time_base, start):
-        self.painter, self.styles, self.shape = painter, styles, shape
+    def __init__(self, painter, styles, look, shape, time_base, start):
+        self.painter, self.styles, self.look, self.shape = painter, styles, look, shape
         self.time_base, self.start = time_base, start
 
     def __call__(self, frame):
@@ -138,17 +154,12 @@ class _Paint:
             second = float(frame.pts * self.time_base) - self.start
             self.painter.paint(content, self.styles.at(second, content))
         alpha = None if frame.alpha is None else resize_to(frame.alpha, self.shape)
-        return in_pixels(self.styles.stylizer, content, self.painter.pastiche, self.styles.strength), alpha
+        return finish(content, [self.painter.pastiche], self.look), alpha
 
     def state(self) -> dict:
         """The arrays on which the next frame depends."""
         own = {} if self.styles.own is None else {"own": self.styles.own}
         return {**self.painter.state(), **own}
-
-
-def in_pixels(stylizer, content, pastiche, strength) -> np.ndarray:
-    """For a model with a table of styles, the pastiche mixed with the content by the strength, as for pictures."""
-    return mix(content, [pastiche], [strength]) if stylizer.styles and strength != 1 else pastiche
 
 
 def _run(frames, paint, segments, encoding, expected, progress) -> int:
@@ -224,6 +235,7 @@ class _EncoderThread:
         self.thread.start()
 
     def _work(self, path, encoding):
+        entry = None
         try:
             encoder = SegmentEncoder(path, encoding)
             while (entry := self.waiting.get()) is not END:
@@ -231,8 +243,8 @@ class _EncoderThread:
             encoder.close()
         except BaseException as error:  # noqa: BLE001  raised again in the thread that paints
             self.error = error
-            while self.waiting.get() is not END:
-                pass
+            while entry is not END:
+                entry = self.waiting.get()
 
     def add(self, image, alpha):
         """Encodes a frame, soon."""

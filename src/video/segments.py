@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import shutil
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from src.video.packages import import_av
 
 # frames in a segment; a run that is stopped loses fewer than this
 LENGTH = 24
+# what NumPy and PyAV make of a damaged file
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def fingerprint(source, model, wishes) -> str:
@@ -74,13 +78,15 @@ class Segments:
     def __init__(self, folder, key):
         self.folder, self.done = folder, 0
         note = self.folder / "key.txt"
-        if not note.is_file() or note.read_text(encoding="ascii") != key:
+        if not note.is_file() or note.read_bytes() != key.encode():
             self.discard()
             with atomic_write(note) as temporary:
                 temporary.write_text(key, encoding="ascii")
         while self._is_whole(self.done):
             self.done += 1
-        if self.done and not self._state(self.done - 1).is_file():
+        try:
+            self.last_state()
+        except DAMAGED:
             self.done = 0
         number = self.done
         while self._note(number).is_file():  # these segments follow one that is made anew
@@ -109,7 +115,7 @@ class Segments:
                 return False
             with av.open(str(self.video(number))) as container:
                 return sum(packet.size > 0 for packet in container.demux(video=0)) == times
-        except (av.FFmpegError, OSError, ValueError, KeyError, EOFError):
+        except (av.FFmpegError, *DAMAGED):
             return False
 
     @contextlib.contextmanager

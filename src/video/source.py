@@ -1,5 +1,6 @@
 """A video as frames: upright RGB, each with its own time."""
 
+import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,8 @@ from src.video.packages import import_av
 UNSPECIFIED = 2  # FFmpeg's number for a colour tag that is not set
 BT709, BT601 = 1, 6
 HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+# containers whose table of key frames says the time of each: FFmpeg guesses the place in the others
+SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 
 
 @dataclass(frozen=True)
@@ -145,28 +148,55 @@ def read_frames(source, start=0.0, duration=0.0):
             yield _frame(source, begin, end - begin, decoded)
 
     try:
-        with av.open(str(source.path)) as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            for decoded in _decodable(container, stream, av):
-                step = max(1, decoded.duration or round(1 / (source.rate * source.time_base)))
-                if decoded.pts is not None:
-                    pts = decoded.pts
-                else:
-                    pts = waiting[0] + waiting[2] if waiting else 0
-                if waiting:
-                    yield from part(max(waiting[0] + 1, pts))
-                waiting = (pts, decoded, step)
-                if high is not None and pts >= high:
-                    return
+        for decoded in _decoded(source.path, low, av):
+            step = max(1, decoded.duration or round(1 / (source.rate * source.time_base)))
+            if decoded.pts is not None:
+                pts = decoded.pts
+            else:
+                pts = waiting[0] + waiting[2] if waiting else 0
             if waiting:
-                yield from part(waiting[0] + waiting[2])
-    except OSError as error:
+                yield from part(max(waiting[0] + 1, pts))
+            waiting = (pts, decoded, step)
+            if high is not None and pts >= high:
+                return
+        if waiting:
+            yield from part(waiting[0] + waiting[2])
+    except (av.FFmpegError, OSError) as error:
         raise UserError(f"{source.path}: can't be read any further ({error})") from None
 
 
-def _decodable(container, stream, av):
-    """The frames of a stream, without those of damaged packets, which players leave out, too."""
+def _decoded(path, low, av):
+    """The frames of a file, from the key frame on that is shown at `low` or before, where the container finds one.
+
+    Args:
+        low: time in units of the stream's time base; None for the first frame.
+    """
+    if low is not None:
+        with av.open(str(path)) as container:
+            if container.format.name in SEEKABLE:
+                # a key frame is found by the time at which it is decoded, so it may be shown too late
+                frames = itertools.dropwhile(lambda frame: not frame.key_frame, _sought(container, low, av))
+                first = next(frames, None)
+                if first is not None and first.pts is not None and first.pts <= low:
+                    yield first
+                    yield from frames
+                    return
+    with av.open(str(path)) as container:
+        yield from _decodable(container, av)
+
+
+def _sought(container, low, av):
+    try:
+        container.seek(low, stream=container.streams.video[0])
+    except av.FFmpegError:  # a file without the table
+        return
+    yield from _decodable(container, av)
+
+
+def _decodable(container, av):
+    """The frames of a video; packets that are damaged are passed over, as players do."""
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
     for packet in container.demux(stream):
         try:
             yield from packet.decode()

@@ -12,6 +12,7 @@ from src.errors import UserError
 from src.images.files import resize_short_side
 from src.video.assemble import rehearse, write_frames
 from src.video.encoder import SegmentEncoder, choose_encoding
+from src.video.failures import told
 from src.video.packages import import_cv2
 from src.video.segments import open_segments
 from src.video.source import Source
@@ -75,24 +76,25 @@ def record(read, paint, output, settings, size=0, progress=None):
     shape, square = first.shape[:2], Fraction(1)
     source = Source(Path("webcam"), Fraction(1, 1000), RATE, settings.frames, 0.0, shape, square, 8, False, COLOURS, ())
     encoding, lines, entries, times = choose_encoding(source, output, settings), [], [], []
-    rehearse(None, encoding, output, source.time_base, shape)
-    with open_segments(output, f"webcam {time.time_ns()}") as segments:
-        with segments.new(entries, dict) as path, contextlib.closing(SegmentEncoder(path, encoding)) as encoder:
-            started = time.monotonic()
-            for number in range(settings.frames):
-                try:
-                    frame = _reduced(read(), size) if number else first
-                except UserError as error:
-                    lines.append(f"{error}; {number} of {settings.frames} frames are written")
-                    break
-                moment = round((time.monotonic() - started) * 1000)
-                encoder.add(paint(frame), None)
-                times.append(max(moment, times[-1] + 1) if times else moment)
-                if progress:
-                    progress(number + 1, settings.frames, "")
-            entries += zip(times, [*np.diff(times).tolist(), round(1000 / RATE)], strict=True)
-        write_frames(segments, encoding, output, source.time_base)
-        segments.discard()
+    with told("webcam", output, shape):
+        rehearse(None, encoding, output, source.time_base, shape)
+        with open_segments(output, f"webcam {time.time_ns()}") as segments:
+            with segments.new(entries, dict) as path, contextlib.closing(SegmentEncoder(path, encoding)) as encoder:
+                started = time.monotonic()
+                for number in range(settings.frames):
+                    try:
+                        frame = _reduced(read(), size) if number else first
+                    except UserError as error:
+                        lines.append(f"{error}; {number} of {settings.frames} frames are written")
+                        break
+                    moment = round((time.monotonic() - started) * 1000)
+                    encoder.add(paint(frame), None)
+                    times.append(max(moment, times[-1] + 1) if times else moment)
+                    if progress:
+                        progress(number + 1, settings.frames, "")
+                entries += zip(times, [*np.diff(times).tolist(), round(1000 / RATE)], strict=True)
+            write_frames(segments, encoding, output, source.time_base)
+            segments.discard()
     return [*encoding.notes, *lines]
 
 

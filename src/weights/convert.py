@@ -187,26 +187,26 @@ def convert(source, target="") -> Path:
         raise UserError(f"{source}: no such file")
     model = None
     if suffix == ".mat":
-        params, network = vgg_from_matconvnet(source)
+        params, name = vgg_from_matconvnet(source)
     else:
-        tensors = {name.removeprefix("module."): array for name, array in read_tensors(source).items()}
+        tensors = {key.removeprefix("module."): array for key, array in read_tensors(source).items()}
         if "Conv2d_1a_3x3.conv.weight" in tensors:
-            params, network = inception_from_torchvision(tensors, source), "inceptionv3"
+            params, name = inception_from_torchvision(tensors, source), "inceptionv3"
         elif "features.0.weight" in tensors:
-            params, network = vgg_from_torchvision(tensors, source)
+            params, name = vgg_from_torchvision(tensors, source)
         elif is_fast_neural_style(tensors):
             params, model = from_fast_neural_style(tensors, source)
-            network = source.stem
+            name = source.stem
         else:
             raise UserError(
                 f"{source}: its tensors ({', '.join(list(tensors)[:3])}, ...) are neither torchvision's VGG nor its "
                 "Inception-v3, nor fast_neural_style's"
             )
     if target.suffix.lower() != ".ckpt":
-        target = target / f"{network}.ckpt"
+        target = target / f"{name}.ckpt"
     if target.exists():
         raise UserError(f"{target}: exists; remove it, or name another file to write")
     # Inception-v3 keeps the published names, so that the published scripts read the file, too
-    metadata = None if network == "inceptionv3" else model or {"loss_network": network, "source": source.name}
+    metadata = None if name == "inceptionv3" else model or {"loss_network": name, "source": source.name}
     save_checkpoint(target, {n: np.ascontiguousarray(a, np.float32) for n, a in params.items()}, metadata)
     return target

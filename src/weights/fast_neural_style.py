@@ -83,6 +83,6 @@ def from_fast_neural_style(tensors, where):
     params["transfer.contract1.conv.bias"] = -0.5 * first.sum((1, 2, 3))
     for part in ("weight", "bias"):
         params[f"transfer.output.conv.{part}"] = params[f"transfer.output.conv.{part}"] / PIXEL_RANGE
-    network = {"method": "single_style", "width": width, "output": "linear", "conv_bias": True}
-    metadata = {"network": to_dict(defaults(network=network)["network"]), "styles": [style_name(where)]}
+    network_options = {"method": "single_style", "width": width, "output": "linear", "conv_bias": True}
+    metadata = {"network": to_dict(defaults(network_options=network_options)["network"]), "styles": [style_name(where)]}
     return params, {**metadata, "source": where.name}

@@ -57,16 +57,20 @@ def read_weights(path):
 def describe(params, metadata=None) -> str:
     """The kind of a file in words, by its names, for errors."""
     if metadata and isinstance(metadata.get("network"), dict):
-        network = metadata["network"]
-        kind = "styles in a table" if metadata.get("styles") else f"{network.get('predictor', 'unknown')} predictor"
+        network_options = metadata["network"]
+        kind = (
+            "styles in a table"
+            if metadata.get("styles")
+            else f"{network_options.get('predictor', 'unknown')} predictor"
+        )
         return f"a style transfer model of this project ({kind})"
     if modelzoo.is_published(params):
         return "the published trained checkpoint"
     if "Conv2d_1a.conv.weight" in params:
         return "an Inception-v3 only (inceptionv3.ckpt)"
     if any(name.startswith(("layers.", "conv1_1.")) for name in params):
-        network = _loss_network_name(params) or "a network in the manner of VGG"
-        return f"{network}, a loss network"
+        found = _loss_network_name(params) or "a network in the manner of VGG"
+        return f"{found}, a loss network"
     if any(name.startswith("features.") for name in params):
         return f"a network with torchvision's names ({CONVERTER})"
     if not params:
@@ -145,7 +149,7 @@ def said_of_network(metadata, where):
         network = build({"network": options}, ["network"])["network"]
     except UserError as error:
         raise UserError(f"checkpoint {where}: its metadata are damaged, or of a later version: {error}") from None
-    if network.has_table and not styles:
+    if network.traits.has_table and not styles:
         raise UserError(f"checkpoint {where}: its metadata name no style, expected one for each row of its table")
     return network, loss_network, tuple(styles)
 
@@ -187,13 +191,13 @@ class LossWeights:
 
     Attributes:
         path: the file.
-        network: vgg16, vgg19 or distilled_vgg19.
+        kind: vgg16, vgg19 or distilled_vgg19.
         params: {name in the file: array}.
         names: {this project's name: name in the file}, where they differ.
     """
 
     path: Path
-    network: str
+    kind: str
     params: dict[str, np.ndarray]
     names: dict[str, str] = field(default_factory=dict)
 
@@ -232,16 +236,16 @@ def read_loss_network(path) -> LossWeights:
     prefix = "vgg_conv4.layers."
     if modelzoo.is_published(params):
         params = {"layers." + n[len(prefix) :]: array for n, array in params.items() if n.startswith(prefix)}
-    network = _loss_network_name(params, metadata)
-    if network is None:
+    kind = _loss_network_name(params, metadata)
+    if kind is None:
         if any(name.startswith("layers.") for name in params):
             _refuse_unknown(params, _vgg_names(16).values(), "", USED["vgg"], path)
         raise UserError(
             f"checkpoint {path}: found {describe(params, metadata)}, expected a loss network (vgg16.ckpt, a converted "
             "VGG, or the distilled VGG-19)"
         )
-    names = {} if "conv1_1.weight" in params else _vgg_names(int(network[3:]))
-    return LossWeights(Path(path), network, params, names)
+    names = {} if "conv1_1.weight" in params else _vgg_names(int(kind[3:]))
+    return LossWeights(Path(path), kind, params, names)
 
 
 def _vgg_names(depth):
@@ -264,9 +268,9 @@ def load_loss_network_weights(weights, cell):
     if not isinstance(weights, LossWeights):
         weights = read_loss_network(weights)
     params, path = weights.params, weights.path
-    if weights.network != cell.network:
+    if weights.kind != cell.kind:
         raise UserError(
-            f"checkpoint {path}: found {weights.network}, expected {cell.network}; choose with --loss_network, or name "
+            f"checkpoint {path}: found {weights.kind}, expected {cell.kind}; choose with --loss_network, or name "
             "another file with --loss_network_ckpt"
         )
     wanted = dict(cell.parameters_and_names())

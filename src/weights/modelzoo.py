@@ -275,10 +275,10 @@ def _vgg_slices(vgg):
     return slices
 
 
-def check_published(network):
+def check_published(network_options):
     """Raises a UserError that names the first option in which a `NetworkConfig` differs from the published network."""
     for option, expected in to_dict(published_network()).items():
-        found = getattr(network, option)
+        found = getattr(network_options, option)
         if found != expected:
             raise UserError(
                 f"option format: modelzoo can't hold a network with {option} {found!r}, only {expected!r}; "
@@ -286,16 +286,16 @@ def check_published(network):
             )
 
 
-def save_published(path, network, params, vgg=None, training=None):
+def save_published(path, network_options, params, vgg=None, training=None):
     """Writes a model as the published trained checkpoint.
 
     Args:
         path: file to write, ending in .ckpt.
-        network: the model's `NetworkConfig`.
+        network_options: the model's `NetworkConfig`.
         params, vgg, training: see `to_published`.
 
     Raises:
         UserError: the model is not of the published network, or a parameter holds NaN or Inf.
     """
-    check_published(network)
+    check_published(network_options)
     save_checkpoint(path, to_published(params, vgg, training), None)

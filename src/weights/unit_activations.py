@@ -23,40 +23,40 @@ class LayerMeans(nn.Cell):
     """Images (N, 3, H, W) in [0, 1] to the mean activation of each layer of a VGG, a float32 vector.
 
     Args:
-        network: `src.models.vgg.VGG`.
+        vgg: `src.models.vgg.VGG`.
     """
 
-    def __init__(self, network):
+    def __init__(self, vgg):
         super().__init__()
-        self.network = (network,)  # a tuple, so that its parameters keep their names
+        self.vgg = (vgg,)  # a tuple, so that its parameters keep their names
         self.set_train(False)
 
     def construct(self, images):
-        network = self.network[0]
-        x = network.prepare(images)
+        vgg = self.vgg[0]
+        x = vgg.prepare(images)
         means = ()
-        for layer in network.layers:
+        for layer in vgg.layers:
             x = layer(x)
             means += (x.mean(),)
         return ms.ops.stack(means)
 
 
-def scale_to_unit_activations(network, where):
+def scale_to_unit_activations(vgg, where):
     """Scales weights and biases of a `src.models.vgg.VGG` so that each layer's mean activation is 1.
 
     The mean is over channels, positions and the photographs of `PHOTOGRAPHS`.
 
     Args:
-        network: the VGG with its weights.
+        vgg: the VGG with its weights.
         where: the file of the weights, for errors.
 
     Raises:
         UserError: a layer whose activations are all 0, or missing photographs.
     """
     photographs = [to_network(read_at(path, SIDE)) for path in list_images(PHOTOGRAPHS, "unit_activations")]
-    means = LayerMeans(network)(ms.Tensor(np.concatenate(photographs))).asnumpy()
+    means = LayerMeans(vgg)(ms.Tensor(np.concatenate(photographs))).asnumpy()
     before = 1.0
-    for layer, mean in zip(network.layers, means.tolist(), strict=True):
+    for layer, mean in zip(vgg.layers, means.tolist(), strict=True):
         if not 0 < mean < np.inf:
             name = layer.weight.name.split(".")[-2]
             raise UserError(

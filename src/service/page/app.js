@@ -5,10 +5,12 @@ import { Blend } from "./blend.js";
 import { showPhoto, showResult } from "./compare.js";
 import * as videos from "./videos.js";
 import { readPhoto, takePhoto } from "./photo.js";
+import { plain, tile } from "./tiles.js";
 
 const MOST_STYLES = 4;
 const MOST_HISTORY = 24;
 const PICTURES = "image/jpeg,image/png,image/webp,image/gif,image/bmp";
+const REDUCED = "The photograph is above the service's limit, and is sent smaller";
 const PATIENCE = 250; // milliseconds without a change before a request
 const element = (id) => document.getElementById(id);
 const about = await fetchJson("/api/about").catch((error) => say(error.message, true));
@@ -26,6 +28,9 @@ function say(text, bad = false) {
   element("status").classList.toggle("bad", bad);
 }
 
+// A line, and after that what is to be known of the photograph with every picture that is made of it
+const noting = (text) => [text, photo.full.reduced ? REDUCED : ""].filter(Boolean).join(". ");
+
 // ---- pictures in
 
 async function usePhoto(blob, name) {
@@ -39,8 +44,7 @@ async function usePhoto(blob, name) {
   element("download").disabled = true;
   showPhoto(photo);
   showSizes();
-  const { full } = photo;
-  say(full.reduced ? "The photograph is above the service's limit, and is sent smaller" : styles.length ? "" : "Now choose a style");
+  say(noting(styles.length ? "" : "Now choose a style"));
   schedule();
 }
 
@@ -106,27 +110,7 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
   });
 }
 
-const plain = (name) => name.replace(/\.\w+$/, "");
-const title = (name) => name.replaceAll("_", " ");
-
-// ---- tiles
-
-function tile(url, name, clicked, id = null) {
-  const button = document.createElement("button");
-  const image = new Image();
-  const label = document.createElement("span");
-  button.type = "button";
-  image.src = url;
-  image.alt = "";
-  label.textContent = title(name);
-  button.append(image, label);
-  if (id !== null) {
-    button.dataset.id = id;
-    button.setAttribute("aria-pressed", "false");
-  }
-  button.addEventListener("click", clicked);
-  return button;
-}
+// ---- styles
 
 function toggle(id) {
   const at = styles.findIndex((style) => style.id === id);
@@ -162,7 +146,8 @@ function addStyles(form) {
   const used = styles.filter((style) => style.weight > 0);
   for (const style of used) form.append("style", style.id);
   form.append("weights", used.map((style) => style.weight.toFixed(4)).join(","));
-  if (about.strength) form.append("strength", strength() / 100);
+  form.append("strength", strength() / 100);
+  form.append("colours", colours());
   return used.length > 0;
 }
 
@@ -170,7 +155,6 @@ function fields(source, format) {
   const form = new FormData();
   form.append("content", source.blob);
   addStyles(form);
-  form.append("colours", colours());
   form.append("format", format);
   return form;
 }
@@ -197,7 +181,7 @@ async function stylize(source, format) {
     const body = fields(source, format);
     const response = await send("/api/stylize", { method: "POST", body, signal: mine.signal }, say);
     const blob = await response.blob();
-    say(`Done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+    say(noting(`Done in ${((performance.now() - began) / 1000).toFixed(1)} s`));
     return blob;
   } catch (error) {
     if (error.name !== "AbortError") say(error.message, true);
@@ -236,7 +220,7 @@ element("download").addEventListener("click", async () => {
   link.download = `${name}.${format === "jpeg" ? "jpg" : format}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-  say(`Saved as ${link.download}`);
+  say(noting(`Saved as ${link.download}`));
 });
 
 // ---- history
@@ -267,7 +251,7 @@ function restore(entry) {
   showStyles();
   showStrength();
   show(entry.shown);
-  say("Back at an earlier picture");
+  say(noting("Back at an earlier picture"));
 }
 
 // ---- controls
@@ -296,7 +280,6 @@ async function fill(place, path, list, clicked, ids) {
 
 async function start() {
   if (about.videos) videos.setUp(about, addStyles);
-  element("strength-part").hidden = !about.strength;
   element("about").textContent = `Model ${about.model}. Up to ${about.max_megapixels} megapixels. Pictures are not kept.`;
   const [{ styles: gallery }, { samples }] = await Promise.all([fetchJson("/api/styles"), fetchJson("/api/samples")]);
   const sample = async (name) => usePhoto(await (await send(`/api/samples/${encodeURIComponent(name)}`)).blob(), name);

@@ -11,13 +11,13 @@ export async function readPhoto(blob, name, about) {
   }
   const { width, height } = bitmap;
   const fits = Math.min(1, Math.sqrt((about.max_megapixels * 1e6) / (width * height)));
+  const most = fits < 1 ? fits * 0.998 : 1; // a little below the limit: both sides are rounded
   let full = { blob, width, height, reduced: false };
   if (fits < 1 || blob.size > about.max_megabytes * 1e6 * 0.95) {
-    // a little below the limit: both sides are rounded
-    full = await shrink(bitmap, fits < 1 ? fits * 0.998 : 1, "image/jpeg");
+    full = await shrink(bitmap, most, "image/jpeg");
     full.reduced = true;
   }
-  const small = await shrink(bitmap, Math.min(1, PREVIEW / Math.min(width, height)), "image/png");
+  const small = await shrink(bitmap, Math.min(most, PREVIEW / Math.min(width, height)), "image/png");
   bitmap.close();
   return { name, full, small, url: URL.createObjectURL(small.blob) };
 }

@@ -22,7 +22,6 @@ export function showTab(name) {
   element("videos").hidden = !video;
   element("stage").hidden = video;
   element("past").hidden = video || !element("history").children.length;
-  element("colours").hidden = video;
 }
 
 function say(text, bad = false) {
@@ -35,7 +34,7 @@ function working(is) {
   element("video-start").disabled = is || !file;
 }
 
-// fill: puts the styles and the strength into a form, or returns false where no style is chosen
+// fill: puts styles, strength and colours into a form, or returns false where no style is chosen
 export function setUp(about, fill) {
   element("tabs").hidden = false;
   element("video-limits").textContent =
