@@ -87,7 +87,7 @@ def check_command_line(draw, _):
     taken = draw(st.lists(st.sampled_from(OPTIONS), max_size=4))
     sections = draw(st.lists(st.sampled_from(list(SECTIONS)), min_size=1, max_size=2, unique=True))
     sections = list(dict.fromkeys([*sections, *(section for section, _ in taken)]))
-    positionals = [("content", None, "a picture"), ("style", "?", "another", "--style")][: draw(st.integers(0, 2))]
+    positionals = [("content", None, "a picture"), ("style", "?", "another", "--second_picture")][: draw(st.integers(0, 2))]
     argv = draw(st.lists(TEXTS, max_size=2))
     for _, entry in taken:
         name = draw(st.sampled_from(entry.names))

@@ -20,7 +20,7 @@ from src.stylize.jobs import plan_jobs
 from src.training.trainer import train
 from src.weights.native import read_checkpoint
 
-STEPS = 40
+STEPS = 30  # of six pictures each; MindData reads about 60 pictures ahead
 # Puts a file system into the folder $1, which only this process and its children see, and runs the rest.
 MOUNTS = {
     "read-only": 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"',
@@ -42,7 +42,7 @@ def run(few_statistics, loss_weights, image_folders, tmp_path, monkeypatch):
         values = {
             "network": {"predictor": "compact", "width": 0.25},
             "loss": LOSS,
-            "data": {**paths, "image_size": 32, "batch_size": 2, "min_side": 32, "prefetch": 1, **data},
+            "data": {**paths, "image_size": 32, "batch_size": 6, "min_side": 32, "prefetch": 1, **data},
             "train": {"output_dir": str(tmp_path / name), "ckpt_path": str(loss_weights), "steps": STEPS},
         }
         values["train"] |= {"log_every": 1, "save_every": 10, "image_every": 1000}
@@ -75,14 +75,14 @@ def test_a_run_whose_data_were_away_goes_on_as_if_undisturbed(run, tmp_path, mon
 
     def take_away(self, *batch):
         steps.append(len(steps))
-        if len(steps) == 10:
+        if len(steps) == 5:
             (tmp_path / "content").rename(tmp_path / "away")
         return call(self, *batch)
 
     monkeypatch.setattr(PlainStep, "__call__", take_away)
     with pytest.raises(UserError, match="content_path: .*content: no longer there"):
         run("disturbed")
-    assert 10 <= len(steps) < STEPS
+    assert 5 <= len(steps) < STEPS
     (tmp_path / "away").rename(tmp_path / "content")
     monkeypatch.setattr(PlainStep, "__call__", call)
     assert_same(run("disturbed"), undisturbed)
