@@ -146,8 +146,12 @@ def _version_line(path):
     return next((line.split("=", 1)[1].strip() for line in lines if line.lower().startswith("version=")), "")
 
 
-def device_finding(mindspore) -> Finding:
-    """The device targets that MindSpore finds. This imports MindSpore."""
+def device_finding(mindspore, nodes=Path("/dev")) -> Finding:
+    """The device targets that MindSpore finds. This imports MindSpore.
+
+    Args:
+        nodes: folder of the files davinci0, davinci1, ..., which the driver makes, one an Ascend card.
+    """
     if not mindspore:
         return Finding("devices", REMARK, "not asked, without MindSpore")
     from src.runtime import available_devices
@@ -160,6 +164,11 @@ def device_finding(mindspore) -> Finding:
     plugins = Path(find_spec("mindspore").origin).parent / "lib/plugin"
     built = ", ".join(sorted(path.name for path in plugins.glob("*") if path.is_dir()))
     text = f"found {', '.join(have)}, of the build's {built}; --device_target auto takes {have[0]}"
+    cards = sorted(path.name for path in Path(nodes).glob("davinci[0-9]*"))
+    if cards and "Ascend" not in have:
+        here = f"{len(cards)} Ascend card{'s' * (len(cards) > 1)} here ({', '.join(cards)})"
+        text = f"{here}, but MindSpore finds only {', '.join(have)}"
+        return Finding("devices", FAULT, text, "source set_env.sh of a CANN that this MindSpore takes, see above")
     return Finding("devices", GOOD, text)
 
 

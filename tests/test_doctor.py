@@ -11,6 +11,7 @@ from src.doctor import (
     Finding,
     as_json,
     ascend_findings,
+    device_finding,
     mindspore_findings,
     python_finding,
     space_findings,
@@ -127,3 +128,12 @@ def test_the_program_looks_at_this_machine(run_entry_point):
     found = {finding["name"]: finding for finding in json.loads(process.stdout)}
     assert process.returncode == int(any(finding["state"] == "fault" for finding in found.values()))
     assert "CPU" in found["devices"]["text"] and found["n_styles.ckpt"]["state"] == "good"
+
+
+@pytest.mark.parametrize(("devices", "state"), [(("CPU",), FAULT), (("Ascend", "CPU"), GOOD)])
+def test_cards_that_mindspore_does_not_find(devices, state, tmp_path, monkeypatch):
+    monkeypatch.setattr("src.runtime.available_devices", lambda: list(devices))
+    (tmp_path / "davinci0").touch()
+    (tmp_path / "davinci_manager").touch()
+    found = device_finding("2.8.0", tmp_path)
+    assert found.state == state and ("1 Ascend card" in found.text) == (state == FAULT)

@@ -88,7 +88,7 @@ def choose_encoding(source, output, settings) -> Encoding:
     av = import_av()
     container_of(output)
     suffix = Path(output).suffix.lower()
-    codec = settings.codec or ENCODERS.get(suffix, USUAL)[source.alpha]
+    codec = settings.codec or ENCODERS.get(suffix, USUAL)[bool(source.alpha)]
     if codec == "gif":
         rate, notes = _rate(source, settings), ["a GIF has 256 colours a frame and no sound"]
         if rate > GIF_RATE:
