@@ -14,7 +14,7 @@ TICKS = Fraction(1, 600)
 class Copy:
     """Stands for a stylizer: the pastiche is the content, its colours turned around."""
 
-    styles, tile, files, networks = (), 0, (), SimpleNamespace(name="none")
+    styles, files, networks = (), (), SimpleNamespace(name="none")
 
     def side(self, pixels):
         return 0
