@@ -32,19 +32,19 @@ def style_names(paths) -> list[str]:
     return list(named)
 
 
-def find_style(styles, wanted) -> int:
+def find_style(styles, choice) -> int:
     """Which of a model's styles a name, or a number from 0 (also as text), means.
 
     Raises:
         UserError: the model has no such style; the error lists the model's styles.
     """
-    if isinstance(wanted, str) and wanted in styles:
-        return styles.index(wanted)
-    text = str(wanted)
+    if isinstance(choice, str) and choice in styles:
+        return styles.index(choice)
+    text = str(choice)
     if text.isdecimal() and int(text) < len(styles):
         return int(text)
     known = ", ".join(f"{i} {name}" for i, name in enumerate(styles))
-    raise UserError(f"style {wanted!r}: the model has no such style; it has {known}")
+    raise UserError(f"style {choice!r}: the model has no such style; it has {known}")
 
 
 def blend_weights(styles, chosen) -> np.ndarray:

@@ -78,11 +78,11 @@ def _manifest(path):
 
 def _pictures(folder, option):
     """As many pictures as there are pairs, (SIDE, SIDE, 3), spread over the folder."""
-    wanted = CALIBRATION_PAIRS + CHECKED_PAIRS
+    count = CALIBRATION_PAIRS + CHECKED_PAIRS
     files = list_images(folder, option)
-    if len(files) < wanted:
-        raise UserError(f"option {option}: {folder} has {len(files)} pictures, expected {wanted} or more")
-    return [read_at(files[i * len(files) // wanted], SIDE) for i in range(wanted)]
+    if len(files) < count:
+        raise UserError(f"option {option}: {folder} has {len(files)} pictures, expected {count} or more")
+    return [read_at(files[i * len(files) // count], SIDE) for i in range(count)]
 
 
 def _compare(predictor, transfers, pairs):

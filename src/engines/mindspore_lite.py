@@ -71,9 +71,9 @@ def open_mindspore_lite(files, device="auto", precision="float32") -> ExportedNe
 
         def run(given):
             tensors = model.get_inputs()
-            wanted = [list(given[tensor.name].shape) for tensor in tensors]
-            if wanted != [list(tensor.shape) for tensor in tensors]:
-                model.resize(tensors, wanted)
+            new_shapes = [list(given[tensor.name].shape) for tensor in tensors]
+            if new_shapes != [list(tensor.shape) for tensor in tensors]:
+                model.resize(tensors, new_shapes)
                 tensors = model.get_inputs()
             for tensor in tensors:
                 tensor.set_data_from_numpy(given[tensor.name])

@@ -72,9 +72,9 @@ def read_picture(path, content, content_path):
     """
     picture = read_image(path)
     if picture.shape != content.shape:
-        found, wanted = (f"{image.shape[1]} x {image.shape[0]}" for image in (picture, content))
+        found, expected = (f"{image.shape[1]} x {image.shape[0]}" for image in (picture, content))
         raise UserError(
-            f"picture {path}: found {found} pixels, expected {wanted}, the size of {content_path.name} at this "
+            f"picture {path}: found {found} pixels, expected {expected}, the size of {content_path.name} at this "
             "image_size; give the --image_size that the pictures were made at, or make them anew"
         )
     return picture

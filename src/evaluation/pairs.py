@@ -69,7 +69,7 @@ class Pair:
         }
 
 
-def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None, names=None):
+def evaluate_pairs(contents, styles, method, metric, image_size=0, only=None, names=None):
     """Stylises and measures every content with every style, contents in the outer loop.
 
     Each style is embedded once, and the metric describes each image once. The first pair is stylised an extra time
@@ -80,7 +80,7 @@ def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None, 
         method: stylises, see `PairStylizer`.
         metric: `src.evaluation.metrics.ImageMetric`.
         image_size: see `src.images.files.read_at`.
-        wanted: (content index, style index) of the pairs to do; None for all.
+        only: (content index, style index) of the pairs to do; None for all.
         names: of the styles in a table, embedded in place of the images; or None.
 
     Yields:
@@ -98,7 +98,7 @@ def evaluate_pairs(contents, styles, method, metric, image_size=0, wanted=None, 
         content = read_at(path, image_size)
         description = metric.describe(content)
         for j, embedding in enumerate(embeddings):
-            if wanted is not None and (i, j) not in wanted:
+            if only is not None and (i, j) not in only:
                 continue
             if not warm:
                 method.stylize(content, embedding)

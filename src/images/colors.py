@@ -33,8 +33,8 @@ def match_colors(pastiche, content) -> np.ndarray:
     Returns:
         uint8 of the pastiche's shape. Values outside [0, 255] are clipped.
     """
-    (mean, deviations), (wanted, target) = (_moments(image) for image in (pastiche, content))
-    mapped = (pastiche.reshape(-1, 3) / 255 - mean) @ np.linalg.inv(deviations) @ target + wanted
+    (mean, deviations), (content_mean, target) = (_moments(image) for image in (pastiche, content))
+    mapped = (pastiche.reshape(-1, 3) / 255 - mean) @ np.linalg.inv(deviations) @ target + content_mean
     return np.rint(mapped.clip(0, 1) * 255).astype(np.uint8).reshape(pastiche.shape)
 
 

@@ -17,11 +17,11 @@ def pad_image(image, multiple, minimum):
     Returns:
         uint8 (H', W', 3); the same array when the size is right already.
     """
-    wanted = [max(minimum, -(-side // multiple) * multiple) for side in image.shape[:2]]
+    sides = [max(minimum, -(-side // multiple) * multiple) for side in image.shape[:2]]
     for axis in (0, 1):
         side = image.shape[axis]
-        if wanted[axis] > side:
+        if sides[axis] > side:
             widths = [(0, 0)] * 3
-            widths[axis] = (0, wanted[axis] - side)
+            widths[axis] = (0, sides[axis] - side)
             image = np.pad(image, widths, mode="reflect" if side > 1 else "edge")
     return image

@@ -80,9 +80,9 @@ def draw_grid(contents, styles, stylizer, names=None) -> np.ndarray:
     return grid.image()
 
 
-def evenly_spaced(items, wanted) -> list:
-    """At most `wanted` of the items of a list, the first and the last among them."""
-    places = np.linspace(0, len(items) - 1, min(wanted, len(items))).round().astype(int)
+def evenly_spaced(items, count) -> list:
+    """At most `count` of the items of a list, the first and the last among them."""
+    places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
     return [items[i] for i in places]
 
 

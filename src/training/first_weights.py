@@ -87,14 +87,14 @@ def start_with_more_styles(model, loaded, path):
         logger.info("training the rows of %s, nothing else", ", ".join(model.styles[len(loaded.styles) :]))
 
 
-def check_same_network(wanted, found, where, ignore=()):
+def check_same_network(expected, found, where, ignore=()):
     """Raises a UserError for the first option of two networks that differs, of those not to `ignore`.
 
     Args:
-        wanted, found: `src.sections.NetworkConfig`, the options' and the checkpoint's.
+        expected, found: `src.sections.NetworkConfig`, the options' and the checkpoint's.
         where: the checkpoint's file.
     """
-    for name, value in to_dict(wanted).items():
+    for name, value in to_dict(expected).items():
         other = to_dict(found)[name]
         if name not in ignore and value != other:
             raise UserError(

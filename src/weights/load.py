@@ -273,10 +273,10 @@ def load_loss_network_weights(weights, cell):
             f"checkpoint {path}: found {weights.kind}, expected {cell.kind}; choose with --loss_network, or name "
             "another file with --loss_network_ckpt"
         )
-    wanted = dict(cell.parameters_and_names())
-    if weights.bias and "conv1_1.bias" not in wanted:
+    parameters = dict(cell.parameters_and_names())
+    if weights.bias and "conv1_1.bias" not in parameters:
         raise UserError(f"checkpoint {path}: its convolutions have biases, the network was built without")
-    for name, parameter in wanted.items():
+    for name, parameter in parameters.items():
         if name in ("mean", "std") and name not in params:
             continue
         if name.endswith(".bias") and not weights.bias:

@@ -170,8 +170,8 @@ def load_into(cell, params, where, prefix="", ignore=()):
     Raises:
         UserError: a parameter is missing, has another shape, holds NaN or Inf, or is not the cell's.
     """
-    wanted = dict(cell.parameters_and_names())
-    for name, parameter in wanted.items():
+    parameters = dict(cell.parameters_and_names())
+    for name, parameter in parameters.items():
         if prefix + name not in params:
             expected = f"expected shape {parameter.shape}"
             raise UserError(f"checkpoint {where}: parameter {prefix + name} is missing, {expected}")
@@ -182,10 +182,10 @@ def load_into(cell, params, where, prefix="", ignore=()):
             )
         check_finite(params[prefix + name], prefix + name, where)
     for name in params:
-        if name.startswith(prefix) and name[len(prefix) :] not in wanted:
+        if name.startswith(prefix) and name[len(prefix) :] not in parameters:
             short = name[len(prefix) :]
             if not any(short == i or (i.endswith(".") and short.startswith(i)) for i in ignore):
                 hint = "is none of this network's; is it another network?"
                 raise UserError(f"checkpoint {where}: parameter {name} {hint}")
-    for name, parameter in wanted.items():
+    for name, parameter in parameters.items():
         parameter.set_data(ms.Tensor(np.ascontiguousarray(params[prefix + name]), parameter.dtype))

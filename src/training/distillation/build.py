@@ -80,9 +80,9 @@ def check_hint(student, teacher, where):
             f"option hint_weight: needs --predictor compact and a teacher with a statistics predictor; {where} has a "
             f"{type(teacher).__name__}; set it to 0"
         )
-    found, wanted = teacher.center.shape[0], student.center.shape[0]
-    if found != wanted:
+    found, expected = teacher.center.shape[0], student.center.shape[0]
+    if found != expected:
         raise UserError(
-            f"option hint_weight: the teacher {where} reads {found} statistics, the compact predictor learns {wanted} "
-            "(distilled_vgg19's); set it to 0"
+            f"option hint_weight: the teacher {where} reads {found} statistics, the compact predictor learns "
+            f"{expected} (distilled_vgg19's); set it to 0"
         )

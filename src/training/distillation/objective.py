@@ -45,7 +45,7 @@ class Distillation(nn.Cell):
         return images, embeddings, statistics, judged
 
     def construct(self, content, style, targets):
-        images, wanted, statistics, judged = targets
+        images, expected, statistics, judged = targets
         predictor = self.model.predictor
         hints = ()
         if self.hint_weight > 0:
@@ -56,8 +56,8 @@ class Distillation(nn.Cell):
             embeddings = predictor(images)
         # the error is that of gammas and betas, because these decide the pastiche
         heads = ops.stop_gradient(self.model.transfer.heads.weight).astype(ms.float32).T
-        error = ops.square(ops.matmul(embeddings - wanted, heads)).mean()
-        error = error / (ops.square(ops.matmul(wanted, heads)).mean() + 1e-8)
+        error = ops.square(ops.matmul(embeddings - expected, heads)).mean()
+        error = error / (ops.square(ops.matmul(expected, heads)).mean() + 1e-8)
         total, terms = error, (error, *hints)
         for hint in hints:
             total = total + self.hint_weight * hint

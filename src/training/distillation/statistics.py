@@ -56,8 +56,8 @@ def standardise_statistics(predictor, images, image_size):
     if not isinstance(predictor, StatisticsEmbedding) or predictor.standardised:
         return
     rows, step = [], 0
-    wanted = min(STATISTICS_IMAGES, max(images.style_count, 2))
-    while sum(map(len, rows)) < wanted:
+    count = min(STATISTICS_IMAGES, max(images.style_count, 2))
+    while sum(map(len, rows)) < count:
         batches = images.batches(step, step + STATISTICS_BATCHES)
         rows += [predictor.own_statistics(style).asnumpy() for _, style in batches]
         step += STATISTICS_BATCHES
