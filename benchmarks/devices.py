@@ -83,16 +83,15 @@ def count_step(image_size):
 
     from benchmarks.published_port import PublishedLoss, published_model
     from src.models.factory import create_model, new_loss_network
-    from src.training.objectives import Stylization
+    from src.training.stylization import create_stylization
 
     ms.set_context(mode=ms.PYNATIVE_MODE)
     options = defaults(ROOT / "configs" / "modelzoo.yaml")
     network, loss = options["network"], options["loss"]
-    taps = Stylization.loss_taps(loss)
     random = np.random.default_rng(0)
     content, style = (ms.Tensor(random.random((1, 3, image_size, image_size), np.float32)) for _ in range(2))
 
-    objective = Stylization(create_model(network), new_loss_network(loss, taps), taps, loss)
+    objective = create_stylization(create_model(network), loss, new_loss_network)
     ours = Counter([objective])
     weights = ms.ParameterTuple(objective.model.trainable_params())
 

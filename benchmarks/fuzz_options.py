@@ -87,7 +87,7 @@ def check_command_line(draw, _):
     taken = draw(st.lists(st.sampled_from(OPTIONS), max_size=4))
     sections = draw(st.lists(st.sampled_from(list(SECTIONS)), min_size=1, max_size=2, unique=True))
     sections = list(dict.fromkeys([*sections, *(section for section, _ in taken)]))
-    positionals = [("content", None, "a picture"), ("style", "?", "another", "--style")][: draw(st.integers(0, 2))]
+    positionals = [("content", None, "a picture"), ("style", "?", "another", "--second")][: draw(st.integers(0, 2))]
     argv = draw(st.lists(TEXTS, max_size=2))
     for _, entry in taken:
         name = draw(st.sampled_from(entry.names))
@@ -148,7 +148,7 @@ def check_description(draw, folder):
     transfer = Graph(files[1], {"content": images["content"], "embedding": draw(numbers)}, [], lambda _: [], ())
     networks = assemble("onnxruntime", files, {files[0]: predictor, files[1]: transfer}.__getitem__)
     assert all(isinstance(name, str) for name in networks.styles)
-    assert isinstance(networks.network.width, float) and isinstance(networks.network.norm_affine, bool)
+    assert isinstance(networks.architecture.width, float) and isinstance(networks.architecture.norm_affine, bool)
 
 
 def check_metadata(draw, folder):

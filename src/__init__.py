@@ -18,10 +18,10 @@ Gatys et al. 2016       no networks of its own                      configs/opti
                         optimize.method.Gatys
 ======================  ==========================================  =======================================
 
-src/methods.py says in one table in what the four differ. All of them share the losses (losses.StylizationLoss) and the
-loss network (models.vgg.VGG), whose features the losses compare. The three that train share conditional instance
-normalization (models.normalization.InstanceNorm) and the training step (training.train_step.TrainOneStep); the loop
-over the steps is run_steps in training/trainer.py. A new term of the loss is added in StylizationLoss, its weight in
+src/methods.py says in one table in what the four differ. All four share the losses (losses.StylizationLoss), the loss
+network (models.vgg.VGG), whose features the losses compare, and the training step (training.train_step.TrainOneStep).
+The three that train share conditional instance normalization (models.normalization.InstanceNorm), and the loop over the
+steps, which is run_steps in training/trainer.py. A new term of the loss is added in StylizationLoss, its weight in
 options/training.py; a search for grid_weight shows every place. Dimensions of a network's layers are in
 models/shapes.py.
 

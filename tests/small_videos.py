@@ -14,9 +14,12 @@ TICKS = Fraction(1, 600)
 class Copy:
     """Stands for a stylizer: the pastiche is the content, its colours turned around."""
 
-    styles, tile, files, networks = (), 0, (), SimpleNamespace(name="none")
+    styles, files, networks = (), (), SimpleNamespace(name="none")
 
-    def stylize(self, content, embedding, statistics=None):
+    def side(self, pixels):
+        return 0
+
+    def stylize(self, content, embedding, statistics=None, side=None):
         return 255 - content
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from src.deploy import demo
 from src.errors import UserError
+from src.images.colors import keep_luma
 from src.images.files import resize_short_side
 from src.stylize.stylizer import Stylizer, prepare_style
 from src.stylize.tiles import plan_crops, plan_tiles
@@ -216,6 +217,42 @@ def test_pictures_equal_those_of_python(page, python, pictures):
     assert decibels(kept_found, np.array(kept)) >= 45 > decibels(kept_found, found)
 
 
+def test_strength_counts_from_the_photograph_that_is_shown(page, python, pictures, image, tmp_path):
+    """Of two photographs of one size, each has its own style."""
+    style = np.array(Image.open(demo.SAMPLES / "style" / "swirling_night.jpg").convert("RGB"))
+    for content in (pictures[0][0], np.ascontiguousarray(255 - image(70, 91, 9)) // 3):
+        Image.fromarray(content).save(tmp_path / "content.png")
+        upload(page, "content", tmp_path / "content.png")
+        slide(page, "strength", 20)
+        expected = python.stylize(content, python.strengthen(content, python.embed(style), 0.2))
+        assert decibels(download(page), expected) >= 45
+
+
+def test_what_is_transparent_lies_over_white(page, image, tmp_path):
+    content = np.dstack([image(64, 64), np.full((64, 64), 255, np.uint8)])
+    content[:, :32, 3] = 0
+    Image.fromarray(content).save(tmp_path / "content.png")
+    upload(page, "content", tmp_path / "content.png")
+    pixel = "return [...document.getElementById('before').getContext('2d').getImageData(arguments[0], 9, 1, 1).data]"
+    assert page.execute_script(pixel, 5) == [255, 255, 255, 255]
+    assert page.execute_script(pixel, 60) == [*content[9, 60, :3].tolist(), 255]
+
+
+def test_the_edge_goes_where_the_picture_is_touched(page, image, tmp_path):
+    Image.fromarray(image(200, 64)).save(tmp_path / "tall.png")
+    upload(page, "content", tmp_path / "tall.png")
+    at = page.execute_script(
+        "const box = document.getElementById('frame').getBoundingClientRect();"
+        "const { width, height } = document.getElementById('after');"
+        "const shown = Math.min(box.width, (box.height * width) / height);"
+        "const clientX = box.left + (box.width - shown) / 2 + 0.25 * shown;"
+        "document.getElementById('frame').dispatchEvent(new PointerEvent('pointerdown', { clientX }));"
+        "return [box.width - shown, Number(document.getElementById('compare').value)]"
+    )
+    assert at[0] > 20 and at[1] == 25
+    page.execute_script("document.getElementById('compare').value = 0")
+
+
 def test_the_preview_is_the_photograph_reduced_as_python_does(page, python, image, tmp_path):
     content = image(257, 310, 4)
     Image.fromarray(content).save(tmp_path / "content.png")
@@ -235,6 +272,11 @@ def test_full_size_in_tiles_equals_python(browser, address, pictures, image, tmp
     tiled = Stylizer.open(engine="onnxruntime", tile=256)
     expected = tiled.stylize(content, tiled.embed(pictures[0][1]))
     assert decibels(download(browser), expected) >= 45
+    browser.find_element("id", "save").click()
+    wait(lambda: browser.find_element("id", "cancel").is_displayed(), "the button that cancels")
+    browser.execute_script("document.getElementById('cancel').click()")
+    wait(lambda: "Painting" not in status(browser), "the end of the work")
+    assert status(browser) == "Cancelled." and not list(browser.downloads.iterdir())
 
 
 def call(page, function, *arguments):
@@ -257,6 +299,15 @@ def test_styles_are_prepared_as_by_python_to_the_bit(page, image, shape):
     )
     height, width, data = page.execute_async_script(script, given)
     np.testing.assert_array_equal(np.reshape(data, (height, width, 3)), prepare_style(style))
+
+
+def test_colours_are_kept_as_by_python(page, image):
+    pictures = [image(40, 50, seed) for seed in (7, 8)]
+    given = [{"width": 50, "height": 40, "data": picture.ravel().tolist()} for picture in pictures]
+    found = call(page, "keepColours", *given)["data"]
+    found = np.reshape([found[str(i)] for i in range(len(found))], (40, 50, 3))
+    difference = np.abs(found - keep_luma(*pictures).astype(int))  # Pillow's tables are rounded elsewhere
+    assert difference.max() <= 2 and (difference > 0).mean() < 0.1
 
 
 def test_tiles_and_crops_are_those_of_python(page):
@@ -301,9 +352,11 @@ def test_a_photograph_above_sixteen_megapixels_is_said_with_every_picture_of_it(
 def test_the_webcam_is_painted_live_and_a_picture_of_it_is_kept(page):
     page.find_element("id", "camera").click()
     wait(lambda: "frames a second" in status(page), lambda: status(page))
+    page.execute_script("window.track = document.getElementById('video').srcObject.getTracks()[0]")
     page.find_element("id", "keep").click()
     wait(lambda: status(page).startswith("Preview of"), lambda: status(page))
     assert page.find_element("id", "camera").text == "Webcam"
+    assert page.execute_script("return window.track.readyState") == "ended"  # the camera is free
     assert "webcam" in page.find_element("id", "after").get_attribute("aria-label")
 
 

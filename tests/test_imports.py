@@ -1,6 +1,7 @@
 """Everything imports with requirements.txt alone; --help and mistakes answer before the framework is loaded."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -136,3 +137,49 @@ def test_an_import_that_runs_back_is_noticed():
     inside = "def late():\n    from src.stylize.stylizer import Stylizer\n"
     assert arrows_back({"src.models.factory": inside}) == ["src.models.factory imports src.stylize.stylizer"]
     assert not arrows_back({"src.evaluation.pairs": inside})
+
+
+@functools.cache
+def names_in(path):
+    """Names at the top of a module's file: defined, assigned or imported there, anywhere outside functions."""
+    found, nodes = set(), list(ast.parse(path.read_text("utf-8")).body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        nodes += ast.iter_child_nodes(node)
+    return found
+
+
+def missing_imports(source):
+    """What a module's text imports from this project and is not there, also inside functions."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.ImportFrom) or (node.module or "").partition(".")[0] not in ("src", "benchmarks"):
+            continue
+        file = ROOT.joinpath(*node.module.split("."))
+        folder, module = file, file.with_suffix(".py")
+        if folder.is_dir():
+            module = folder / "__init__.py"
+        known = names_in(module) if module.exists() else set()
+        for alias in node.names:
+            if alias.name not in known and not (folder / alias.name).with_suffix(".py").exists():
+                yield f"{node.module}.{alias.name}"
+
+
+def test_every_import_of_this_project_is_there():
+    """Programs import inside functions, and benchmarks are not run by tests: a moved name would be seen by a user."""
+    names = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    paths = [ROOT / name for name in names] or [path for path in ROOT.rglob("*.py") if ".venv" not in path.parts]
+    missing = {path.name: found for path in paths if (found := list(missing_imports(path.read_text("utf-8"))))}
+    assert len(paths) > 200 and not missing
+
+
+def test_a_name_that_moved_is_noticed():
+    text = "def late():\n    from src.training.objectives import Stylization, loss_taps\n"
+    text += "    from src import runtime, gone\n"
+    assert list(missing_imports(text)) == ["src.training.objectives.loss_taps", "src.gone"]

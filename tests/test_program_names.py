@@ -11,7 +11,7 @@ from src.options.option import Options
 
 FOLDERS = (".", "scripts", "deploy", "deploy/triton")
 # program: (its older name of the checkpoint, of the output, what else its command line needs);
-# a name without "--" is that of an argument without a name
+# a name without "-" is that of an argument without a name
 NAMES = {
     "app.py": ("--ckpt_path", None, ()),
     "eval.py": ("--ckpt_path", "--output_path", ()),
@@ -30,6 +30,7 @@ NAMES = {
     "scripts/make_test_clip.py": (None, "path", ()),
     "scripts/pack_checkpoint.py": ("source", "target", ()),
     "scripts/quantize_onnx.py": ("source", "target", ()),
+    "scripts/take_screenshots.py": (None, "-o", ()),
 }
 # these read no checkpoint and write no file that a user names
 NEITHER = {
@@ -73,7 +74,7 @@ def read(program, *argv):
 
 
 def older(name, text):
-    return (text,) if not name.startswith("--") else (name, text)
+    return (name, text) if name.startswith("-") else (text,)
 
 
 def test_every_program_is_listed():

@@ -45,7 +45,7 @@ def test_strength_of_a_model_with_a_table_mixes_pixels(clip, tmp_path):
     ],
 )
 def test_other_encoders(clip, onnx_stylizer, embedding, tmp_path, monkeypatch, codec, ending, name, tag):
-    monkeypatch.setattr(onnx_stylizer, "stylize", lambda content, *_: content)  # the encoder is what is tested
+    monkeypatch.setattr(onnx_stylizer, "stylize", lambda content, *_, **__: content)  # the encoder is what is tested
     output = tmp_path / f"out{ending}"
     (times, _), _ = stylised(onnx_stylizer, embedding, clip, output, duration=0.2, codec=codec)
     assert len(times) == 5

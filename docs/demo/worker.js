@@ -65,10 +65,11 @@ async function embed(style) {
 
 const blend = (a, b, share) => a.map((value, i) => (1 - share) * value + share * b[i]);
 
-async function chosenEmbedding(of, { mix, strength }) {
+// live: whether it is a frame of the camera, whose own style is not the photograph's
+async function chosenEmbedding(of, live, { mix, strength }) {
   const style = styles.b && mix ? blend(styles.a, styles.b, mix) : styles.a;
   if (strength === 1) return style;
-  const key = `${of.width} ${of.height}`;
+  const key = `${live} ${of.width} ${of.height}`;
   own[key] ??= await embed(of);
   return blend(own[key], style, strength);
 }
@@ -131,7 +132,7 @@ async function stylizeTiled(picture, embedding, nothing, report) {
     const inputs = { content: tensor(numbers, batch.length, 3, h, w), embedding };
     const { collected } = await run("tiles", { ...inputs, statistics: nowhere, given: tensor(new Float32Array([0]), 1) });
     collected.forEach((value, i) => (total[i] += (batch.length * value) / crops.length));
-    report(++done, all);
+    await report(++done, all);
   }
   const statistics = tensor(Float32Array.from(total), ...model.statistics);
   const given = tensor(new Float32Array([1]), 1);
@@ -148,7 +149,7 @@ async function stylizeTiled(picture, embedding, nothing, report) {
         const line = piece.data.subarray(3 * y * piece.width, 3 * (y + 1) * piece.width);
         data.set(line, 3 * ((row.low + y) * width + column.low));
       }
-      report(++done, all);
+      await report(++done, all);
     }
   }
   return { width, height, data };
@@ -179,7 +180,7 @@ const tasks = {
     const source = image ? pictures.fromRgba(image) : content;
     const smaller = size && size < Math.min(source.width, source.height);
     const picture = smaller ? pictures.resizeShortSide(source, size) : source;
-    const pastiche = await stylize(picture, await chosenEmbedding(picture, choices), report);
+    const pastiche = await stylize(picture, await chosenEmbedding(picture, Boolean(image), choices), report);
     const after = pictures.toRgba(choices.colours ? pictures.keepColours(pastiche, picture) : pastiche);
     return { after, before: pictures.toRgba(picture), engine };
   },
@@ -203,8 +204,10 @@ self.onmessage = ({ data: { id, task, ...given } }) => {
     return;
   }
   queue = queue.then(async () => {
-    const report = (done, all) => {
+    const report = async (done, all) => {
       self.postMessage({ id, done, all });
+      // WebAssembly leaves this thread no moment in which a message that cancels could come in
+      await new Promise((resolve) => setTimeout(resolve));
       if (cancelled === id) throw new Error("cancelled");
     };
     try {
