@@ -43,7 +43,8 @@ class ColorMoments(nn.Cell):
         n, c, h, w = images.shape
         colors = images.reshape((n, c, h * w))
         mean = colors.mean(2, True)  # (N, 3, 1)
-        second = ops.BatchMatMul(transpose_b=True)(colors, colors) * (1.0 / (h * w))
+        # by element: Ascend 910A multiplies matrices in float16, in which the sum over a picture does not fit
+        second = (colors.reshape((n, c, 1, h * w)) * colors.reshape((n, 1, c, h * w))).mean(3)
         right = ops.concat((mean, ops.ones_like(mean[:, :1])), 1)
         return ops.concat((ops.concat((second, mean.transpose((0, 2, 1))), 1), right), 2)
 
@@ -75,4 +76,4 @@ def color_loss(actual, target):
 def _centred(moments):
     """Mean (N, 3, 1) and covariance (N, 3, 3) of second moments."""
     mean = moments[:, :3, 3:]
-    return mean, moments[:, :3, :3] - ops.BatchMatMul(transpose_b=True)(mean, mean)
+    return mean, moments[:, :3, :3] - mean * mean.transpose((0, 2, 1))

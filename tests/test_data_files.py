@@ -179,7 +179,7 @@ def test_a_data_file_replaced_within_an_epoch_is_looked_at_anew(folders, caplog)
     expected = take(PairedImages(config(folders, **batch), 1), 10, 20)
     assert_same(take(images, 10, 20), expected)
     assert [message for message in caplog.messages if "05.png" in message] == [
-        f"{path}: replaced since the start; taken as it is now"
+        f"{path}: replaced since the start; its pixels are taken as they are now, statistics computed before are kept"
     ]
     assert images.skipped == 0
 

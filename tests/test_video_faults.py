@@ -1,5 +1,6 @@
 """Videos whose disk, memory or segments fail in the middle, and parts that begin at a key frame. No network runs."""
 
+import errno
 import itertools
 import resource
 
@@ -16,6 +17,7 @@ from src.images.colors import preserve_colors
 from src.options.video import VideoConfig
 from src.stylize.painting import mix
 from src.video import pipeline, source
+from src.video.failures import DiskRefuses, told
 from src.video.pipeline import stylize_video
 from src.video.source import probe, read_frames
 from src.video.webcam import record
@@ -141,6 +143,15 @@ def test_colours_of_the_content_are_kept_and_strength_mixes_pixels_after_that(cl
     assert np.abs(expected.astype(int) - content).mean() > 10
     # colours of half the size, as the encoder has them
     assert np.abs(frames(output)[1][0].astype(int).mean(2) - expected.mean(2)).mean() < 4
+
+
+@pytest.mark.parametrize("number, disk", [(errno.ENOSPC, True), (errno.EACCES, True), (errno.EPERM, False)])
+def test_an_encoder_without_its_driver_is_no_full_disk(number, disk, tmp_path):
+    """FFmpeg's encoder of NVIDIA's cards says EPERM where no driver is."""
+    with pytest.raises(UserError) as caught, told("in.mp4", tmp_path / "out.mp4", (8, 8)):
+        raise av.error.PermissionError(number, "said by FFmpeg", "avcodec_open2")
+    assert isinstance(caught.value, DiskRefuses) == disk
+    assert ("another --codec" in str(caught.value)) != disk
 
 
 def test_a_gif_has_every_frame_though_they_are_alike(tmp_path):

@@ -114,6 +114,25 @@ def test_another_model_starts_anew(clip, onnx_stylizer, embedding, tmp_path, mon
             stopped_after(8, onnx_stylizer, embedding, clip, output, duration=0.4)
 
 
+def test_a_run_goes_on_with_the_tiles_that_it_began_with(clip, onnx_stylizer, embedding, tmp_path, monkeypatch):
+    """Less free memory than at its start made a run throw its segments away, or would have changed its frames."""
+    monkeypatch.setattr(pipeline, "LENGTH", 3)
+    whole, again, sides = tmp_path / "whole.mp4", tmp_path / "again.mp4", []
+    stylised(onnx_stylizer, embedding, clip, whole, duration=0.4)
+    stopped_after(8, onnx_stylizer, embedding, clip, again, duration=0.4)
+    real = type(onnx_stylizer).stylize
+
+    def stylize(self, *arguments, side=None, **named):
+        sides.append(side)
+        return real(self, *arguments, side=side, **named)
+
+    monkeypatch.setattr(type(onnx_stylizer), "stylize", stylize)
+    monkeypatch.setattr(type(onnx_stylizer), "side", lambda self, pixels: 1536)
+    stylised(onnx_stylizer, embedding, clip, again, duration=0.4)
+    assert set(sides) == {0} and len(sides) == 4  # of ten frames, six were done
+    assert same_frames(whole, again)
+
+
 def test_no_folder_stays_without_a_segment_and_one_run_has_it(clip, onnx_stylizer, embedding, tmp_path):
     output = tmp_path / "out.mp4"
     stopped_after(1, onnx_stylizer, embedding, clip, output)

@@ -21,6 +21,7 @@ sys.path.insert(0, str(HERE / "project"))
 
 from src.engines.exported import Architecture  # noqa: E402
 from src.errors import UserError  # noqa: E402
+from src.stylize.painting import finish, look_of  # noqa: E402
 from src.stylize.stylizer import Stylizer  # noqa: E402
 
 
@@ -105,12 +106,14 @@ class TritonPythonModel:
             rows = list(embeddings)
         rows *= len(contents) if len(rows) == 1 else 1
         much = 1.0 if strength is None else float(strength.reshape(-1)[0])
-        stylizer = self._stylizer
-        pastiches = [
-            stylizer.stylize(content, stylizer.strengthen(content, row, much))
-            for content, row in zip(contents, rows, strict=True)
-        ]
+        look = look_of(self._stylizer, much, "none")
+        pastiches = [self._paint(content, row, look) for content, row in zip(contents, rows, strict=True)]
         return {"pastiche": np.stack(pastiches), "embedding": np.stack(rows).astype(np.float32)}
+
+    def _paint(self, content, row, look):
+        if look.strength_by == "embedding":
+            row = self._stylizer.strengthen(content, row, look.strength)
+        return finish(content, [self._stylizer.stylize(content, row)], look)
 
     def _embed(self, style):
         style = np.ascontiguousarray(style)

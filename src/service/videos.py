@@ -182,6 +182,7 @@ class VideoJobs:
                 strength=options.strength,
                 progress=progress,
                 preserve_colors=options.colours,
+                kept="",
             )
             self._end(job, "done", "; ".join(notes))
         except Cancelled:

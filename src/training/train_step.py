@@ -36,7 +36,7 @@ class TrainOneStep(nn.Cell):
         clip_norm: gradients are scaled down to this global norm; 0 for none.
         ema_decay: of the moving average of the trainable parameters, `averages`; 0 for none.
         loss_scale: first loss scale, halved at an overflow, doubled after 1000 steps without; None where gradients
-            can't underflow (float32, bfloat16). Below 1024 it can fall to a 1024th of itself, above that to 1.
+            can't underflow (float32, bfloat16). Below 1 it can fall to a 1024th of itself, otherwise to 1.
         reduce_gradients: mean over devices, or None.
 
     A step whose gradients hold NaN or Inf changes nothing but the loss scale. Without `clip_norm`, the same holds for a
@@ -52,8 +52,9 @@ class TrainOneStep(nn.Cell):
         self.reduce_gradients = reduce_gradients
         self.scaler, self.scale_unit = None, 1.0
         if loss_scale is not None:
-            self.scale_unit = min(1.0, loss_scale / FIRST_SCALE)
-            self.scaler = amp.DynamicLossScaler(max(loss_scale, FIRST_SCALE), 2, SCALE_WINDOW)
+            if loss_scale < 1:  # which MindSpore's scaler does not reach
+                self.scale_unit, loss_scale = loss_scale / FIRST_SCALE, FIRST_SCALE
+            self.scaler = amp.DynamicLossScaler(loss_scale, 2, SCALE_WINDOW)
         self.ema_decay = ema_decay
         self.averages = ()
         if ema_decay > 0:

@@ -6,8 +6,8 @@ import errno
 from src.errors import UserError, os_error_line
 from src.video.packages import import_av
 
-# the disk or its permissions, not the video or its encoder
-OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM)
+# the disk or its permissions, not the video or its encoder (encoders of graphics cards say EPERM without a driver)
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
 
 
 class DiskRefuses(UserError):

@@ -37,6 +37,7 @@ def stylize_video(
     overwrite=False,
     progress=None,
     preserve_colors="none",
+    kept=KEPT,
 ):
     """Stylises every frame of a video, or of a part of it; sound, subtitles and chapters stay.
 
@@ -54,6 +55,7 @@ def stylize_video(
         overwrite: whether the output may exist.
         progress: function (frames done, frames in all or 0, text); or None.
         preserve_colors: see `src.images.colors.preserve_colors`; of each frame.
+        kept: what an error in the middle says of the work that is done; empty where nobody can go on with it.
 
     Returns:
         lines for the user: what got lost, and the figures of --temporal.
@@ -71,14 +73,16 @@ def stylize_video(
     rows = [np.asarray(embedding, np.float32).tobytes().hex() for embedding, _ in embeddings]
     seconds = [second for _, second in embeddings]
     shape = output_shape(source, size)
-    side = stylizer.side(shape[0] * shape[1])  # for all frames: free memory comes and goes
-    model = [stylizer.networks.name, side]
+    model = [stylizer.networks.name, stylizer.tile]
     wishes = [asdict(settings), size, strength, preserve_colors, rows, seconds, *model, str(encoding)]
-    painter = (Steady if settings.temporal else Plain)(stylizer, side)
     key = fingerprint(source.path, stylizer.files, wishes)
-    with told(content, output, shape, KEPT):
+    with told(content, output, shape):
         rehearse(source, encoding, output, time_base, shape)
+    with told(content, output, shape, kept):
         with open_segments(output, key) as segments:
+            # one side for all frames, because free memory comes and goes
+            side = segments.side(stylizer.side(shape[0] * shape[1]))
+            painter = (Steady if settings.temporal else Plain)(stylizer, side)
             state = segments.last_state()
             if state:
                 painter.restore(state)

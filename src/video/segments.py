@@ -93,6 +93,20 @@ class Segments:
             self._note(number).unlink()
             number += 1
 
+    def side(self, now) -> int:
+        """The side of the tiles that all segments have: `now` for the first one, then that one's.
+
+        Args:
+            now: what the free memory allows at the moment, see `Stylizer.side`.
+        """
+        note = self.folder / "side.txt"
+        if self.done:
+            with contextlib.suppress(OSError, ValueError):
+                return int(note.read_text(encoding="ascii"))
+        with atomic_write(note) as temporary:
+            temporary.write_text(str(now), encoding="ascii")
+        return now
+
     def _note(self, number):
         return self.folder / f"{number:06d}.npz"
 

@@ -84,5 +84,5 @@ def from_fast_neural_style(tensors, where):
     for part in ("weight", "bias"):
         params[f"transfer.output.conv.{part}"] = params[f"transfer.output.conv.{part}"] / PIXEL_RANGE
     network_options = {"method": "single_style", "width": width, "output": "linear", "conv_bias": True}
-    metadata = {"network": to_dict(defaults(network_options=network_options)["network"]), "styles": [style_name(where)]}
+    metadata = {"network": to_dict(defaults(network=network_options)["network"]), "styles": [style_name(where)]}
     return params, {**metadata, "source": where.name}
