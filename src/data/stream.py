@@ -168,8 +168,8 @@ class Stream:
                 self.files[index] = found
                 self._checked.discard(index)
                 self._odd.discard(index)
-                text = "replaced since the start; its pixels are taken as they are now, statistics computed before are kept"
-                logger.warning("%s: %s", file.path, text)
+                text = "replaced since the start; its pixels are taken as they are now, statistics computed before"
+                logger.warning("%s: %s are kept", file.path, text)
             return self.files[index]
 
     def _read(self, index):
