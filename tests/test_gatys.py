@@ -251,7 +251,7 @@ def test_weights_of_layers(method):
     changed = weighted_loss(built["loss"], built["optimize"])
     assert changed.style_taps == pytest.approx({"relu1_1": 4 / 3, "relu2_1": 2 / 3})
     assert changed.content_taps == pytest.approx({"relu2_2": 0.75, "relu3_1": 0.25})
-    assert method(style_layer_weight_exp=0.5, content_weight_blend=0.75).loss.style_taps == changed.style_taps
+    assert method(style_layer_weight_exp=0.5, content_weight_blend=0.75).loss_options.style_taps == changed.style_taps
     only = weighted_loss(built["loss"], dataclasses.replace(built["optimize"], content_weight_blend=0.0))
     assert only.content_taps == {"relu3_1": 1.0}
     same = weighted_loss(built["loss"], defaults()["optimize"])
