@@ -14,7 +14,7 @@ TICKS = Fraction(1, 600)
 class Copy:
     """Stands for a stylizer: the pastiche is the content, its colours turned around."""
 
-    styles, files, networks = (), (), SimpleNamespace(name="none")
+    styles, files, networks, tile = (), (), SimpleNamespace(name="none"), 0
 
     def side(self, pixels):
         return 0
