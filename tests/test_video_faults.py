@@ -39,7 +39,8 @@ def test_a_full_disk_is_said_and_the_same_command_goes_on(clip, tmp_path, kiloby
     output, whole, unlimited = tmp_path / "out.mp4", tmp_path / "whole.mp4", resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1000, unlimited[1]))
     try:
-        kept = "; what is done is kept, and the same command" if where != "frame.mkv" else "$"  # the trial makes nothing
+        # the trial makes nothing that could be kept
+        kept = "$" if where == "frame.mkv" else "; what is done is kept, and the same command"
         with pytest.raises(UserError, match=f"{where}: File too large{kept}"):
             stylised(Copy(), np.zeros(3), clip, output)
     finally:
