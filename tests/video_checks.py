@@ -26,6 +26,7 @@ def frames(path):
     """(times in seconds, frames uint8 upright) of a video."""
     times, images = [], []
     with import_av().open(str(path)) as container:
+        container.streams.video[0].codec_context.thread_count = 1
         for frame in container.decode(video=0):
             times.append(round(float(frame.pts * frame.time_base), 4))
             images.append(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4))

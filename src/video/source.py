@@ -196,7 +196,7 @@ def _sought(container, low, av):
 def _decodable(container, av):
     """The frames of a video; packets that are damaged are passed over, as players do."""
     stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = 1  # painting takes far longer, and nothing depends on threads' order
     for packet in container.demux(stream):
         try:
             yield from packet.decode()
