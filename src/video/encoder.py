@@ -43,8 +43,8 @@ FORMATS = {
 # (no B-frames), so that each packet is one frame and segments join without gaps.
 WITH_CRF = ("libx264", "libx264rgb", "libx265", "libvpx-vp9", "libvpx", "libaom-av1", "libsvtav1")
 EXTRA = {
-    "libx264": {"bf": "0"},
-    "libx264rgb": {"bf": "0"},
+    "libx264": {"bf": "0", "x264-params": "cpu-independent=1"},
+    "libx264rgb": {"bf": "0", "x264-params": "cpu-independent=1"},
     "libx265": {"x265-params": "bframes=0:log-level=none"},
     "libvpx-vp9": {"auto-alt-ref": "0", "b": "0"},
     "libvpx": {"auto-alt-ref": "0", "b": "0"},
