@@ -1,5 +1,7 @@
 """What is easily lost of a video: colours, chapters of a part, strength, times of a webcam. No network runs."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import make_image
@@ -10,9 +12,10 @@ from video_checks import frames, tracks
 from scripts.make_test_clip import write_clip
 from src.options.video import VideoConfig
 from src.video import pipeline, webcam
-from src.video.encoder import over_white
+from src.video.encoder import SegmentEncoder, choose_encoding, over_white
 from src.video.measure import optical_flow
 from src.video.pipeline import Styles, stylize_video
+from src.video.source import probe
 
 av = pytest.importorskip("av", reason="needs requirements-video.txt")
 NOTHING = [(np.zeros(3, np.float32), 0.0)]
@@ -96,6 +99,23 @@ def test_segments_of_another_wish_are_not_used(clip, tmp_path, monkeypatch, chan
     (times, one), (others, two) = frames(again), frames(whole)
     assert times == others
     np.testing.assert_array_equal(np.stack(one), np.stack(two))
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx264rgb"])
+def test_x264_gives_the_same_pixels_on_every_processor(clip, tmp_path, codec):
+    encoding = choose_encoding(probe(clip), tmp_path / "clip.mkv", VideoConfig(codec=codec))
+    plain = dataclasses.replace(encoding, options={**encoding.options})
+    plain.options["x264-params"] = ":".join(filter(None, (encoding.options.get("x264-params"), "asm=0")))
+    images = [make_image(240, 320, seed) for seed in range(3)]
+    found = []
+    for name, chosen in (("vector", encoding), ("plain", plain)):
+        path = tmp_path / f"{name}.mkv"
+        encoder = SegmentEncoder(path, chosen)
+        for image in images:
+            encoder.add(image, None)
+        encoder.close()
+        found.append(np.stack(frames(path)[1]))
+    np.testing.assert_array_equal(*found)
 
 
 def test_what_is_transparent_is_laid_over_white():
