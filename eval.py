@@ -13,6 +13,7 @@ from src.errors import UserError, run_entry
 from src.files import check_folder
 from src.images.files import list_images, read_image
 from src.lock import only_run_in
+from src.memory import memory_for
 from src.modelarts import ModelArtsOptions, on_modelarts
 from src.shards import shard_folder, take_shard
 
@@ -142,7 +143,10 @@ def evaluate(options):
     for path in {*contents, *styles}:
         read_image(path)  # a damaged file is named now rather than after half of the work
     measured = measure_found if settings.pictures_path else measure_method
-    with only_run_in(folder, "output_path"):
+    size = settings.image_size
+    work = f"option image_size: evaluating pictures of {f'{size} x {size} pixels' if size else 'their own sizes'}"
+    smaller = f"use --image_size {size // 2 if size else 512} or less"
+    with only_run_in(folder, "output_path"), memory_for(work, smaller):
         report = measured(options, folder, contents, styles)
     if report.grid.cut:
         print(f"grid.png shows the first {report.grid.rows} contents and {report.grid.columns} styles")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from src.config import parse
 from src.errors import run_entry
+from src.memory import memory_for
 from src.modelarts import ModelArtsOptions, on_modelarts
 
 
@@ -30,7 +31,11 @@ def export_file(options):
     from src.runtime import setup
 
     path = check_settings(options.export)
-    manifest = export(options.export, setup(options.runtime))
+    settings = options.export
+    size = "free sides" if settings.dynamic else f"{settings.height} x {settings.width} pixels"
+    smaller = "close other programs" if settings.dynamic else "use a smaller --height and --width, or --dynamic"
+    with memory_for(f"checkpoint {settings.ckpt_path}: its export for pictures of {size}", smaller):
+        manifest = export(settings, setup(options.runtime))
     check = manifest["check"]
     if check["done"]:
         print(f"read back by {check['engine']}: at most {check['max_difference']:.1e} from the network's output")

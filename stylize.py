@@ -14,7 +14,7 @@ from src.errors import UserError, run_entry
 from src.images.files import Picture, read_image
 from src.progress import Progress
 from src.stylize.chosen import check_choice, choose_images, choose_names, embed_rows, names_styles, open_chosen
-from src.stylize.jobs import STANDARD, measure_work, plan_jobs, run_jobs
+from src.stylize.jobs import SMALLER, STANDARD, measure_work, plan_jobs, run_jobs
 from src.stylize.painting import Look, Painter, finish, read_masks, split_scale
 from src.stylize.recipe import Again, describe, hash_files, with_content
 from src.video.packages import is_video
@@ -179,6 +179,7 @@ def main(argv):
     if len(jobs) == 1:  # so that a damaged picture is named before the networks are loaded and compiled
         jobs = [dataclasses.replace(jobs[0], picture=jobs[0].read())]
 
+    smaller = "use a smaller --image_width" if optimises else SMALLER
     failed = []
     with Progress(len(jobs)) as progress:
         if optimises:
@@ -194,7 +195,7 @@ def main(argv):
             return with_content(said, None if job.content == STANDARD else job.content)
 
         try:
-            for job, error in run_jobs(jobs, make, recipe, settings.metadata):
+            for job, error in run_jobs(jobs, make, recipe, settings.metadata, smaller):
                 if error:
                     failed.append(error)
                 progress.finish_part("" if error or job.output == STANDARD else str(job.output))

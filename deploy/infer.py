@@ -17,6 +17,7 @@ from src.errors import UserError, run_entry
 from src.evaluation.names import pair_names
 from src.files import check_folder, refuse_inputs
 from src.images.files import list_images, read_at, write_image
+from src.memory import memory_for
 from src.options.option import Options, PathText, option
 from src.styles import match_styles
 from src.stylize.stylizer import Stylizer
@@ -66,8 +67,10 @@ def infer(stylizer, contents, styles, folder, image_size=0):
         outputs = [folder / f"{next(names)}.png" for _ in styles]
         try:
             image = read_at(content, image_size)
+            work = f"{content}: a picture of {image.shape[1]} x {image.shape[0]} pixels"
             for embedding, output in zip(embeddings, outputs, strict=True):
-                write_image(output, stylizer.stylize(image, embedding))
+                with memory_for(work, "use a smaller --image_size"):
+                    write_image(output, stylizer.stylize(image, embedding))
                 yield output, None
         except UserError as error:
             yield content, error

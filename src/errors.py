@@ -1,7 +1,12 @@
 """The one way a mistake of the user reaches the user: a line that names it, and an exit code."""
 
+import contextlib
 import errno
+import os
 import sys
+
+# as the shell counts a program that SIGPIPE ended
+PIPE_CLOSED = 141
 
 
 class UserError(Exception):
@@ -35,22 +40,40 @@ def run_entry(main, argv=None) -> int:
         argv: the arguments; None takes those of the process, and lets signals end it as `src.signals` says.
 
     Returns:
-        0 when all went well, 2 for a mistake of the user, 130 after Ctrl-C (then the process ends here).
+        0 when all went well, 2 for a mistake of the user and for a lack of memory, 130 after Ctrl-C (then the process
+        ends here), 141 without a line when the program that reads stdout has ended, as after `| head`.
     """
     from src import signals  # imported late, because src.signals imports this module
+    from src.memory import describe_shortage, lacks_memory
 
     escape_unprintable()
     if argv is None:
         signals.watch()
     try:
-        return main(sys.argv[1:] if argv is None else argv) or 0
+        try:
+            status = main(sys.argv[1:] if argv is None else argv) or 0
+        except SystemExit:  # of --help
+            _flush()
+            raise
+        _flush()
+        return status
     except (Exception, KeyboardInterrupt) as error:
         number = signals.received()
         # MindSpore, or a reader of files, may have turned the KeyboardInterrupt into another error
         if number is not None:
             signals.leave(number)
+        if isinstance(error, BrokenPipeError) and error.filename is None:
+            _drop_stdout()
+            return PIPE_CLOSED
         if isinstance(error, UserError):
             print(f"error: {error}", file=sys.stderr)
+        elif lacks_memory(error):
+            detail = f" ({' '.join(str(error).split())})" if str(error) else ""
+            print(
+                f"error: memory: this run needs {describe_shortage()}{detail}; close other programs, or use smaller "
+                "pictures, sizes or batches",
+                file=sys.stderr,
+            )
         elif isinstance(error, OSError):
             print(f"error: {os_error_line(error)}", file=sys.stderr)
         elif isinstance(error, KeyboardInterrupt):
@@ -59,3 +82,15 @@ def run_entry(main, argv=None) -> int:
         else:
             raise
     return 2
+
+
+def _flush():
+    """Writes what is buffered for stdout: Python's own flush at its end reports a closed pipe with a traceback."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _drop_stdout():
+    """Lets what is still buffered for a closed pipe go nowhere when Python ends."""
+    with contextlib.suppress(OSError, ValueError):  # an object that is no file, as in a notebook
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

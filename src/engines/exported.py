@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from src.errors import UserError
+from src.memory import lacks_memory
 
 INPUTS = {
     "predictor": ({"style"}, {"weights"}),
@@ -56,12 +57,13 @@ class Graph:
 
         Raises:
             UserError: the engine fails.
+            MemoryError: for lack of memory.
         """
         try:
             return self.run(inputs)
         except self.errors as error:
             shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in inputs.items())
-            raise UserError(f"checkpoint {self.path}: can't be run with {shapes}: {reason(error)}") from None
+            raise failure(f"checkpoint {self.path}: can't be run with {shapes}", error) from None
 
     def size_of(self, name):
         """The fixed (height, width) of an image input; None where the sides are free, or without such an input."""
@@ -221,6 +223,11 @@ def _check_part(graph, part) -> Graph:
                 f"export.py --parts {part}"
             )
     return graph
+
+
+def failure(said, error) -> Exception:
+    """What to raise for an engine's error: a MemoryError for lack of memory, else the `UserError` that says `said`."""
+    return MemoryError(reason(error)) if lacks_memory(error) else UserError(f"{said}: {reason(error)}")
 
 
 def reason(error) -> str:

@@ -3,9 +3,8 @@
 import shutil
 
 from src.engines.engine import Engine, refuse_precision
-from src.engines.exported import ExportedNetworks, Graph, assemble, free_or_fixed, read_description, reason
+from src.engines.exported import ExportedNetworks, Graph, assemble, failure, free_or_fixed, read_description
 from src.engines.quiet import quiet_unless_it_works
-from src.errors import UserError
 from src.files import temporary_folder
 
 
@@ -45,9 +44,7 @@ def open_mindir(files, device="auto", precision="float32") -> ExportedNetworks:
             with quiet_unless_it_works():
                 cell = ms.nn.GraphCell(read_graph(path))
         except errors as error:
-            raise UserError(
-                f"checkpoint {path}: MindSpore can't read it, it is damaged or no MindIR: {reason(error)}"
-            ) from None
+            raise failure(f"checkpoint {path}: MindSpore can't read it, it is damaged or no MindIR", error) from None
 
         def run(given):
             return [cell(*(ms.Tensor(given[name]) for name in inputs)).asnumpy()]

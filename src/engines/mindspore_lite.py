@@ -6,7 +6,7 @@ Written to the documented Python API of MindSpore Lite 2.x, https://mindspore.cn
 import os
 
 from src.engines.engine import Engine
-from src.engines.exported import ExportedNetworks, Graph, assemble, reason
+from src.engines.exported import ExportedNetworks, Graph, assemble, failure
 from src.errors import UserError
 
 TARGETS = {"CPU": "cpu", "GPU": "gpu", "Ascend": "ascend"}
@@ -65,7 +65,7 @@ def open_mindspore_lite(files, device="auto", precision="float32") -> ExportedNe
         try:
             model.build_from_file(str(path), lite.ModelType.MINDIR, context)
         except errors as error:
-            raise UserError(f"checkpoint {path}: MindSpore Lite can't read it: {reason(error)}") from None
+            raise failure(f"checkpoint {path}: MindSpore Lite can't read it", error) from None
         shapes = {tensor.name: shape(tensor) for tensor in model.get_inputs()}
         outputs = [shape(tensor) for tensor in model.get_outputs()]
 

@@ -1,7 +1,7 @@
 """ONNX Runtime, on the CPU, CUDA or Ascend. Importing this module does not import the package onnxruntime."""
 
 from src.engines.engine import Engine, refuse_precision
-from src.engines.exported import ExportedNetworks, Graph, assemble, free_or_fixed, reason
+from src.engines.exported import ExportedNetworks, Graph, assemble, failure, free_or_fixed
 from src.errors import UserError
 
 PROVIDERS = {
@@ -45,13 +45,13 @@ def open_onnxruntime(files, device="auto", precision="float32") -> ExportedNetwo
         raise UserError(f"option device_target: found {device}, but this ONNX Runtime has only {found}")
     providers = list(dict.fromkeys((PROVIDERS[device], PROVIDERS["CPU"])))
     quiet = onnxruntime.SessionOptions()
-    quiet.log_severity_level = 3
+    quiet.log_severity_level = 4  # fatal: a plain error is raised as well, and told to the user in one line
 
     def read(path):
         try:
             session = onnxruntime.InferenceSession(path.read_bytes(), quiet, providers=providers)
         except errors as error:
-            raise UserError(f"checkpoint {path}: ONNX Runtime can't read it: {reason(error)}") from None
+            raise failure(f"checkpoint {path}: ONNX Runtime can't read it", error) from None
         inputs = {port.name: free_or_fixed(port.shape) for port in session.get_inputs()}
         outputs = [free_or_fixed(port.shape) for port in session.get_outputs()]
         return Graph(path, inputs, outputs, lambda given: session.run(None, given), errors)

@@ -3,9 +3,8 @@
 import sys
 
 from src.engines.engine import Engine
-from src.engines.exported import ExportedNetworks, Graph, assemble, reason
+from src.engines.exported import ExportedNetworks, Graph, assemble, failure
 from src.engines.quiet import quiet_unless_it_works
-from src.errors import UserError
 
 
 def _openvino_without_telemetry():
@@ -44,7 +43,7 @@ def open_openvino(files, device="auto", precision="float32") -> ExportedNetworks
             with quiet_unless_it_works():  # OpenVINO also tries the readers of other formats, which write complaints
                 model = core.compile_model(str(path), "CPU", settings)
         except RuntimeError as error:
-            raise UserError(f"checkpoint {path}: OpenVINO can't read it: {reason(error)}") from None
+            raise failure(f"checkpoint {path}: OpenVINO can't read it", error) from None
         inputs = {port.get_any_name(): shape(port) for port in model.inputs}
         return Graph(path, inputs, [*map(shape, model.outputs)], lambda given: model(given).to_tuple(), (RuntimeError,))
 

@@ -6,9 +6,11 @@ import io
 import numpy as np
 from PIL import Image, ImageCms
 
+from src.errors import UserError
 from src.images import png_colours
 from src.images.formats import FORMATS, MissingPackage, open_image
 from src.images.metadata import kept_exif
+from src.memory import describe_shortage, lacks_memory
 
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -55,6 +57,8 @@ def has_other_colours(image) -> bool:
 
 def describe_damage(error) -> str:
     """What PIL's exception means, in a few words: decoders raise OSError, SyntaxError, ValueError, struct.error ..."""
+    if lacks_memory(error):
+        return f"needs {describe_shortage()}"
     if isinstance(error, MissingPackage):
         return str(error)
     if isinstance(error, Image.DecompressionBombError):
@@ -64,6 +68,13 @@ def describe_damage(error) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return f"damaged image ({' '.join(str(error).split()) or type(error).__name__})"
+
+
+def refusal(name, error) -> UserError:
+    """The error for the user where reading the picture `name` raised `error`."""
+    if lacks_memory(error):
+        return UserError(f"{name}: {describe_damage(error)}; close other programs, or give a smaller image")
+    return UserError(f"{name}: {describe_damage(error)}; give another image")
 
 
 def find_damage(stream) -> str:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from src.errors import UserError, os_error_line
 from src.files import atomic_write
-from src.images.decoding import decode, decode_parts, describe_damage, flatten
+from src.images.decoding import decode, decode_parts, flatten, refusal
 from src.images.formats import missing_package, readable_suffixes
 from src.images.metadata import settings_for
 
@@ -131,7 +131,7 @@ def read_picture(source, name="") -> Picture:
         image, alpha, exif = decode_parts(source)
         pixels = np.array(flatten(image, alpha))
     except Exception as error:  # noqa: BLE001
-        raise UserError(f"{name or source}: {describe_damage(error)}; give another image") from None
+        raise refusal(name or source, error) from None
     alpha = None if alpha is None or alpha.getextrema()[0] == 255 else np.array(alpha)
     return Picture(pixels, alpha, exif)
 
@@ -150,13 +150,13 @@ def read_image(path, at_least=0) -> np.ndarray:
 
     Raises:
         UserError: no such file, not an image, truncated, a wrong checksum, NaN or infinity among the values, or more
-            than PIL's limit of 179 million pixels.
+            than PIL's limit of 179 million pixels or than fit into the free memory.
     """
     path = Path(path).expanduser()
     try:
         return np.array(decode(path, at_least))
     except Exception as error:  # noqa: BLE001
-        raise UserError(f"{path}: {describe_damage(error)}; give another image") from None
+        raise refusal(path, error) from None
 
 
 def write_image(path, image, overwrite=True, *, alpha=None, exif=b"", recipe=None):

@@ -10,6 +10,7 @@ from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 
 from src.images.files import read_image
+from src.memory import lacks_memory
 from src.options.service import ServiceConfig
 from src.service import inference, routes, videos
 from src.service.gate import Gate, error_response, logger
@@ -106,6 +107,9 @@ def create_application(stylizer, settings, name, token="") -> Gate:
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception):
         refusal = Refusal(500, "the service failed at this request; its log has the cause under the request's id")
+        if lacks_memory(error):
+            text = "the service is short of memory for this request; send a smaller picture, or come again later"
+            refusal = Refusal(503, text)
         return error_response(refusal, request.state.request_id)
 
     gate = Gate(app, settings, token, metrics)

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from src.images.decoding import decode, describe_damage
+from src.memory import lacks_memory
 from src.service.refusal import Refusal
 
 # what browsers and cameras send; decoders that are seldom used are seldom tested against bad files
@@ -44,7 +45,9 @@ def check_picture(data, what, most_pixels, size=0) -> tuple[int, int]:
         raise Refusal(415, f"{what}: is no picture that the service reads; send a {NAMES} file") from None
     except Image.DecompressionBombError:
         width = height = 2**15
-    except Exception as error:  # noqa: BLE001  decoders raise whatever a damaged file leads them to
+    except Exception as error:
+        if lacks_memory(error):
+            raise  # the server's lack, not the picture's fault
         raise Refusal(422, f"{what}: {describe_damage(error)}; send another picture") from None
     scale = size / max(1, min(width, height)) if size else 1
     if max(width * height, width * height * scale**2) > most_pixels:
@@ -61,7 +64,9 @@ def decode_picture(data, what) -> np.ndarray:
     """
     try:
         return np.array(decode(io.BytesIO(data)))
-    except Exception as error:  # noqa: BLE001  see above
+    except Exception as error:
+        if lacks_memory(error):
+            raise  # the server's lack, not the picture's fault
         raise Refusal(422, f"{what}: {describe_damage(error)}; send another picture") from None
 
 

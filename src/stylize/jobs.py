@@ -21,12 +21,14 @@ from src.images.files import (
     write_image,
 )
 from src.images.formats import open_image
+from src.memory import memory_for
 from src.shards import take_shard
 
 SAMPLED = 9
 STANDARD = "-"  # stdin as content, stdout as output
 # the format of a picture on stdout: without loss, with alpha
 STDOUT_SUFFIX = ".png"
+SMALLER = "use a smaller --size, or small tiles (--tile 256)"
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def measure_work(jobs, size=0) -> Work:
     return Work(len(jobs), statistics.median_high(found) if found else 0)
 
 
-def run_jobs(jobs, make, recipe=None, metadata=True):
+def run_jobs(jobs, make, recipe=None, metadata=True, smaller=SMALLER):
     """Makes and writes every picture.
 
     Args:
@@ -199,20 +201,24 @@ def run_jobs(jobs, make, recipe=None, metadata=True):
         make: function of a job and its `Picture` that gives the `Picture` to write.
         recipe: function of a job that gives the recipe to write into its picture.
         metadata: whether EXIF and recipe are written.
+        smaller: what the user can do where the memory does not hold a picture.
 
     Yields:
-        (job, None) when the picture is written; (job, the `UserError`) when the content can't be read, or the format
-        can't hold the picture.
+        (job, None) when the picture is written; (job, the `UserError`) when the content can't be read, the memory does
+        not hold what is made of it, or the format can't hold the picture.
 
     Raises:
         OSError: the disk refuses a picture, and would refuse the others, too.
     """
     for job in jobs:
         try:
-            picture = make(job, job.read())
-            if not metadata:
-                picture = dataclasses.replace(picture, exif=b"")
-            job.write(picture, recipe(job) if metadata and recipe else None)
+            content = job.read()
+            height, width = content.pixels.shape[:2]
+            with memory_for(f"{job.content}: a picture of {width} x {height} pixels", smaller):
+                picture = make(job, content)
+                if not metadata:
+                    picture = dataclasses.replace(picture, exif=b"")
+                job.write(picture, recipe(job) if metadata and recipe else None)
         except UserError as error:
             named = str(job.content) in str(error) or str(job.output) in str(error)
             yield job, error if named else UserError(f"{job.content}: {error}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from src.data.dataset import PairedImages
 from src.files import check_folder
 from src.lock import only_run_in
+from src.memory import memory_for
 from src.signals import Interrupt, status
 from src.training.build import build_objective, build_step
 from src.training.distillation.statistics import standardise_statistics
@@ -33,17 +34,20 @@ def train(options, runtime) -> int:
 
     Raises:
         UserError: folders, weights or options that can't be used, among them an output folder that another run uses;
-            NaN or Inf in step after step.
+            NaN or Inf in step after step; a step that the memory does not hold.
     """
     if options.train.format == "modelzoo":
         check_published(options.network)
     check_sink(options, runtime.device_target)
     output = Path(options.train.output_dir).expanduser()
-    if not runtime.is_main:  # the ranks are one run, whose files the first one writes
-        return _train(options, runtime, output)
-    check_folder(output, "output_dir")
-    with only_run_in(output, "output_dir"):
-        return _train(options, runtime, output)
+    data = options.data
+    work = f"option batch_size: a step with {data.batch_size} crops of {data.image_size} x {data.image_size} pixels"
+    with memory_for(work, "use a smaller --batch_size or --image_size"):
+        if not runtime.is_main:  # the ranks are one run, whose files the first one writes
+            return _train(options, runtime, output)
+        check_folder(output, "output_dir")
+        with only_run_in(output, "output_dir"):
+            return _train(options, runtime, output)
 
 
 def _train(options, runtime, output):

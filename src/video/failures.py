@@ -4,6 +4,7 @@ import contextlib
 import errno
 
 from src.errors import UserError, os_error_line
+from src.memory import describe_shortage, lacks_memory
 from src.video.packages import import_av
 
 # the disk or its permissions, not the video or its encoder (encoders of graphics cards say EPERM without a driver)
@@ -31,12 +32,12 @@ def told(content, output, shape, kept=""):
     av, kept = import_av(), f"; {kept}" * bool(kept)
     try:
         yield
-    except MemoryError:  # PyAV's is one, too
-        raise UserError(
-            f"{content}: frames of {shape[1]} x {shape[0]} pixels need more memory than there is; use a smaller --size"
-            + kept
-        ) from None
-    except (av.FFmpegError, OSError) as error:
+    except Exception as error:
+        if lacks_memory(error):
+            raise UserError(
+                f"{content}: frames of {shape[1]} x {shape[0]} pixels need {describe_shortage()}; use a smaller --size"
+                + kept
+            ) from None
         if is_of_the_disk(error):
             line = os_error_line(OSError(error.errno, error.strerror, error.filename or str(output)))
             raise DiskRefuses(line + kept) from None
