@@ -1,4 +1,4 @@
-"""How much memory is free, on the machine or within the limit of its container; and what is said where it is short."""
+"""How much memory is free, on the machine or within the limit of a container or of `ulimit -v`; and what is said where it is short."""
 
 import contextlib
 import errno
@@ -21,8 +21,18 @@ OPENCV_NO_MEMORY = -4  # cv2.Error.StsNoMem
 
 
 def free_memory() -> float:
-    """Bytes that this program may still take: the machine's, or its container's where that has a limit."""
-    return min(psutil.virtual_memory().available, *(_container_memory(*files) for files in CONTAINERS))
+    """Bytes that this program may still take: the machine's, or its container's or its own where these have a limit."""
+    limits = (_own_limit(), *(_container_memory(*files) for files in CONTAINERS))
+    return min(psutil.virtual_memory().available, *limits)
+
+
+def _own_limit():
+    """What `ulimit -v` leaves, bytes."""
+    if not hasattr(psutil, "RLIMIT_AS"):  # psutil knows limits on Linux and FreeBSD
+        return float("inf")
+    process = psutil.Process()
+    limit = process.rlimit(psutil.RLIMIT_AS)[0]
+    return float("inf") if limit == psutil.RLIM_INFINITY else max(0, limit - process.memory_info().vms)
 
 
 def _container_memory(limit, used):

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 from half_networks import HalfNetworks
 from PIL import Image
@@ -178,3 +179,12 @@ def test_help_that_nobody_reads_to_its_end_is_no_error(root):
     )
     process.stdout.close()
     assert (process.wait(timeout=60), process.stderr.read()) == (141, "")
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_AS"), reason="psutil knows no limits here")
+def test_the_limit_of_the_process_itself_counts(root):
+    """As by `ulimit -v`, in a process of its own."""
+    limit = "psutil.Process().rlimit(psutil.RLIMIT_AS, (size + 2**28, -1))"
+    program = f"import psutil; from src.memory import free_memory; size = psutil.Process().memory_info().vms; {limit}; "
+    done = subprocess.run([sys.executable, "-c", program + "print(free_memory())"], cwd=root, capture_output=True)
+    assert 0 < float(done.stdout) <= 2**28, done.stderr

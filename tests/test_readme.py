@@ -111,6 +111,12 @@ def test_every_linked_file_exists(page):
             assert heading[1:] in headings(linked), f"{target}{heading}"
 
 
+@every_page
+def test_every_file_of_the_code_that_is_named_exists(page):
+    named = re.findall(r"`((?:src|tests|scripts|benchmarks|configs|deploy)/[\w./]*)`", text_of(page))
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
 def headings(page):
     """Names by which links find the headings of a page, as GitHub makes them."""
     titles = re.findall(r"^#+ (.*)$", text_of(page), flags=re.MULTILINE)
