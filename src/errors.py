@@ -68,7 +68,8 @@ def run_entry(main, argv=None) -> int:
         if isinstance(error, UserError):
             print(f"error: {error}", file=sys.stderr)
         elif lacks_memory(error):
-            detail = f" ({' '.join(str(error).split())})" if str(error) else ""
+            # NumPy says how much; MindSpore says lines and frames of dashes
+            detail = f" ({error})" if isinstance(error, MemoryError) and str(error) else ""
             print(
                 f"error: memory: this run needs {describe_shortage()}{detail}; close other programs, or use smaller "
                 "pictures, sizes or batches",

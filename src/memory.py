@@ -1,4 +1,4 @@
-"""How much memory is free, on the machine or within the limit of a container or of `ulimit -v`; and what is said where it is short."""
+"""How much memory is free, within the limits of containers and of `ulimit -v`; what is said where it is short."""
 
 import contextlib
 import errno

@@ -113,7 +113,7 @@ def test_every_linked_file_exists(page):
 
 @every_page
 def test_every_file_of_the_code_that_is_named_exists(page):
-    named = re.findall(r"`((?:src|tests|scripts|benchmarks|configs|deploy)/[\w./]*)`", text_of(page))
+    named = re.findall(r"`((?:src|tests|scripts|benchmarks|configs|deploy)/[\w./]*(?:\.\w+|/))`", text_of(page))
     assert not [name for name in named if not (ROOT / name).exists()]
 
 
