@@ -162,14 +162,14 @@ class PyTorch:
 
     def training(self):
         """See `Engine.training`."""
-        from benchmarks.torch_networks import Training
+        from benchmarks.torch_steps import Training
 
         options = recipe(self.folder)
         return Training(options["network"], options["loss"])
 
     def optimization(self, network, content, style):
         """See `Engine.optimization`."""
-        from benchmarks.torch_networks import Optimization
+        from benchmarks.torch_steps import Optimization
 
         options = optimization_options(self.folder, network)
         return Optimization(options["loss"], options["optimize"], content, style)

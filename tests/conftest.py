@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 import src  # noqa: E402, F401  prepares the environment, so it goes before any test's import of mindspore
 
-pytest_plugins = ["family_runs"]  # trainings that several test files share
+pytest_plugins = ["family_runs", "chromium", "demo_page"]  # trainings and a browser that several test files share
 
 
 def pytest_collection_modifyitems(items):

@@ -95,3 +95,20 @@ def checkpoint(run, step=STEPS):
 def losses(run):
     with open(run / "losses.csv", newline="") as file:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+@pytest.fixture
+def tiny_options(few_statistics, loss_weights, image_folders, tmp_path):
+    """Function of section={key: value}: the options of a tiny run into tmp_path."""
+    from tiny_runs import RECIPE
+
+    from src.config import defaults
+
+    def make(**sections):
+        values = {name: {**recipe, **sections.get(name, {})} for name, recipe in RECIPE.items()}
+        values["data"].update(content_path=str(image_folders[0]), style_path=str(image_folders[1]))
+        values["train"] = {"output_dir": str(tmp_path / "run"), "ckpt_path": str(loss_weights), **values["train"]}
+        built = defaults(**values)
+        return SimpleNamespace(**{name: built[name] for name in values})
+
+    return make

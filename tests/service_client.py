@@ -106,3 +106,9 @@ class RunningServer:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def tensor(name, array):
+    """An input of the open inference protocol as JSON, of a uint8 or float32 array."""
+    datatype = {"uint8": "UINT8", "float32": "FP32"}[array.dtype.name]
+    return {"name": name, "shape": list(array.shape), "datatype": datatype, "data": array.ravel().tolist()}

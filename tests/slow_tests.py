@@ -7,6 +7,7 @@ marked by `@pytest.mark.slow` where it stands instead.
 WHOLE_FILES = (
     "test_compat.py",
     "test_demo.py",
+    "test_demo_pictures.py",
     "test_end_to_end.py",
     "test_export.py",
     "test_family_training.py",
@@ -96,10 +97,12 @@ TESTS = {
         "test_a_killed_and_resumed_run_gives_the_same_losses",
         "test_average_follows_the_weights",
         "test_ctrl_c_saves_and_exits",
-        "test_distillation_brings_the_student_to_the_teacher",
-        "test_frozen_parts_stay_as_they_were",
         "test_losses_fall_and_the_checkpoint_carries_its_options",
         "test_nan_stops_with_step_and_files",
+    ),
+    "test_training_starts.py": (
+        "test_distillation_brings_the_student_to_the_teacher",
+        "test_frozen_parts_stay_as_they_were",
     ),
     "test_video_runs.py": (
         "test_a_killed_run_goes_on_and_everything_is_kept",

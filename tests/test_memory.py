@@ -14,6 +14,7 @@ from PIL import Image
 import eval as eval_entry
 import export as export_entry
 import stylize
+from src import memory
 from src.engines.exported import Graph
 from src.errors import UserError, run_entry
 from src.images import files as image_files
@@ -188,3 +189,26 @@ def test_the_limit_of_the_process_itself_counts(root):
     program = f"import psutil; from src.memory import free_memory; size = psutil.Process().memory_info().vms; {limit}; "
     done = subprocess.run([sys.executable, "-c", program + "print(free_memory())"], cwd=root, capture_output=True)
     assert 0 < float(done.stdout) <= 2**28, done.stderr
+
+
+@pytest.mark.parametrize(
+    "machine, limit, used, expected",
+    [
+        (5_120_000, "max", "1100000", 5_120_000),
+        (5_120_000, "4000000", "1100000", 3_000_000),
+        (5_120_000, "4000000", "4200000", 0),
+        (5_120_000, "9000000", "1000000", 5_120_000),
+        (5_120_000, None, None, 5_120_000),
+    ],
+)
+def test_free_memory_is_the_machines_or_the_containers(machine, limit, used, expected, tmp_path, monkeypatch):
+    stat = "active_file 7\ninactive_file 100000\n"
+    for name, text in (("limit", limit), ("used", used), ("memory.stat", stat)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=machine))
+    for files in (0, 1):
+        groups = [(tmp_path / "none", tmp_path / "none")] * 2
+        groups[files] = (tmp_path / "limit", tmp_path / "used")
+        monkeypatch.setattr(memory, "CONTAINERS", groups)
+        assert memory.free_memory() == expected

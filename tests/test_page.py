@@ -1,6 +1,5 @@
 """The page of the service in a browser: upload, style, strength, blend, download, keyboard, token."""
 
-import shutil
 import time
 
 import httpx
@@ -9,30 +8,6 @@ import pytest
 from service_client import NAME, RunningServer, bundled_stylizer, make_clip, picture, read_picture
 
 from src.service.model import GALLERY
-
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"
-).split()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    """Function that gives the one Chromium, at a window of some size, and the folder where it saves."""
-    programs = [shutil.which(name) for name in ("chromium", "chromedriver")]
-    if not all(programs):
-        pytest.skip("needs chromium and chromedriver, which are not installed")
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = programs[0]
-    folder = tmp_path_factory.mktemp("browser")
-    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}", "--window-size=1280,900"):
-        options.add_argument(flag)
-    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(programs[1]))
-    yield driver, folder
-    driver.quit()
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +62,10 @@ class Page:
 
 
 @pytest.fixture
-def page(browser, running):
-    page = Page(browser[0], running.url)
+def page(chromium, running):
+    page = Page(chromium, running.url)
     page.is_ready()
-    browser[0].get_log("browser")
+    chromium.get_log("browser")
     return page
 
 
@@ -102,7 +77,7 @@ def wait_for_file(folder, ending):
     return found[0]
 
 
-def test_upload_style_strength_download(page, browser, stylizer, tmp_path):
+def test_upload_style_strength_download(page, chromium, stylizer, tmp_path):
     """The downloaded picture is the one that the stylizer makes of the file."""
     photo = tmp_path / "my photo <b>.png"
     photo.write_bytes(picture(500, 520, 3))
@@ -114,7 +89,7 @@ def test_upload_style_strength_download(page, browser, stylizer, tmp_path):
     sizes = [option.text for option in page.driver.find_elements("css selector", "#size option")]
     assert sizes == ["Full size, 520 × 500", "As shown, 499 × 480"]
     page.find("#download").click()
-    saved = wait_for_file(browser[1], "png")
+    saved = wait_for_file(chromium.downloads, "png")
     assert saved.name == "my_photo_b__washes.png"
     content = read_picture(photo.read_bytes())
     style = stylizer.embed(read_picture((GALLERY / "washes.jpg").read_bytes()))
@@ -176,9 +151,9 @@ def test_the_webcams_picture_is_stylised_and_the_camera_is_free_again(page):
     assert min(width, height) == 480
 
 
-def test_a_photograph_above_the_limit_is_said_with_every_picture_of_it(browser, stylizer, tmp_path):
+def test_a_photograph_above_the_limit_is_said_with_every_picture_of_it(chromium, stylizer, tmp_path):
     with RunningServer(stylizer, max_megapixels=0.012) as running:
-        page = Page(browser[0], running.url)
+        page = Page(chromium, running.url)
         page.is_ready()
         (tmp_path / "large.png").write_bytes(picture(150, 100))
         (tmp_path / "small.png").write_bytes(picture(80, 100))
@@ -231,9 +206,9 @@ def test_everything_can_be_reached_and_has_a_name(page):
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
-def test_the_page_asks_for_the_token(browser, stylizer):
+def test_the_page_asks_for_the_token(chromium, stylizer):
     with RunningServer(stylizer, "sesame") as running:
-        page = Page(browser[0], running.url)
+        page = Page(chromium, running.url)
         page.wait("document.getElementById('ask').open")
         page.find("#token").send_keys("wrong\n")
         page.wait("document.getElementById('ask').open && !document.getElementById('token').value")

@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 
 import stylize
-from src import memory
 from src.engines.choice import installed, open_networks
 from src.engines.exported import Architecture
 from src.errors import UserError, run_entry
 from src.images.files import read_image, to_network, write_image
 from src.models.factory import create_model
-from src.progress import Progress
 from src.stylize import tiles
 from src.stylize.stylizer import Stylizer
 
@@ -220,29 +218,6 @@ def test_what_is_stylised_whole_without_mindspore(engine, gigabytes, width, pixe
     assert (pixels <= tiles.fitting_pixels(networks)) == whole
 
 
-@pytest.mark.parametrize(
-    "machine, limit, used, expected",
-    [
-        (5_120_000, "max", "1100000", 5_120_000),
-        (5_120_000, "4000000", "1100000", 3_000_000),
-        (5_120_000, "4000000", "4200000", 0),
-        (5_120_000, "9000000", "1000000", 5_120_000),
-        (5_120_000, None, None, 5_120_000),
-    ],
-)
-def test_free_memory_is_the_machines_or_the_containers(machine, limit, used, expected, tmp_path, monkeypatch):
-    stat = "active_file 7\ninactive_file 100000\n"
-    for name, text in (("limit", limit), ("used", used), ("memory.stat", stat)):
-        if text is not None:
-            (tmp_path / name).write_text(text)
-    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=machine))
-    for files in (0, 1):
-        groups = [(tmp_path / "none", tmp_path / "none")] * 2
-        groups[files] = (tmp_path / "limit", tmp_path / "used")
-        monkeypatch.setattr(memory, "CONTAINERS", groups)
-        assert memory.free_memory() == expected
-
-
 class Repeating:
     """An engine without a graph for tiles whose pastiche is its input."""
 
@@ -284,36 +259,6 @@ def test_tile_on_the_command_line(tiny_checkpoint, reference, image, tmp_path):
     content, style = map(read_image, files[:2])
     expected = Stylizer(reference.networks, tile=128).stylize(content, reference.embed(style))
     assert (read_image(files[2]) == expected).all()
-
-
-def test_progress_is_a_bar_that_goes_away(capsys, monkeypatch):
-    pytest.importorskip("tqdm")
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with Progress(2) as progress:
-        progress.within(1, 4, "total 3.5")
-        progress.finish_part("out.png")
-        progress.within(4, 8)
-    out, err = capsys.readouterr()
-    assert out == "out.png\n" and " 12%|" in err and "total 3.5" in err and " 75%|" in err and "?<" not in err[-20:]
-    assert err.endswith("\r") and not err.rsplit("\r", 2)[1].strip()
-
-
-def test_progress_without_tqdm_is_a_line_for_each_report(capsys, monkeypatch):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with Progress(1) as progress:
-        progress.within(1, 4)
-        progress.within(2, 4, "total 3.5")
-        progress.finish_part("out.png")
-    assert capsys.readouterr() == ("out.png\n", "2/4  total 3.5\n")
-
-
-def test_progress_without_a_terminal_is_a_line_each(capsys):
-    with Progress(1) as progress:
-        progress.within(2, 4, "total 3.5")
-        progress.within(3, 4)
-        progress.within(4, 4, "total 3.1")
-    assert capsys.readouterr().err == "2/4  total 3.5\n4/4  total 3.1\n"
 
 
 def test_tiles_run_without_mindspore(root, exported, tmp_path):

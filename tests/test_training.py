@@ -1,6 +1,5 @@
 """Training as its user sees it: files, resuming, stopping, and what a step does to the weights."""
 
-import csv
 import dataclasses
 import errno
 import resource
@@ -8,12 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
 
 import mindspore as ms
 import numpy as np
 import pytest
-from tiny_runs import LOSS, RUNTIME, use_plain_steps
+from tiny_runs import RECIPE, RUNTIME, losses, use_plain_steps
 
 from src.config import defaults
 from src.errors import UserError
@@ -24,36 +22,7 @@ from src.training.schedule import learning_rates
 from src.training.train_step import DONE
 from src.training.trainer import train
 from src.weights.load import load_model
-from src.weights.native import read_checkpoint, to_arrays
-
-RECIPE = {
-    "network": {"predictor": "compact", "width": 0.25},
-    "loss": LOSS,
-    "data": {"image_size": 32, "batch_size": 2, "min_side": 32},
-    "train": {
-        "learning_rate": 0.001,
-        "ema_decay": 0.9,
-        "clip_norm": 5.0,
-        "log_every": 5,
-        "image_every": 1000,
-        "save_every": 4,
-        "keep_checkpoints": 2,
-    },
-}
-
-
-@pytest.fixture
-def options(few_statistics, loss_weights, image_folders, tmp_path):
-    """Function of section={key: value}: the options of a tiny run into tmp_path."""
-
-    def make(**sections):
-        values = {name: {**recipe, **sections.get(name, {})} for name, recipe in RECIPE.items()}
-        values["data"].update(content_path=str(image_folders[0]), style_path=str(image_folders[1]))
-        values["train"] = {"output_dir": str(tmp_path / "run"), "ckpt_path": str(loss_weights), **values["train"]}
-        built = defaults(**values)
-        return SimpleNamespace(**{name: built[name] for name in values})
-
-    return make
+from src.weights.native import read_checkpoint
 
 
 @pytest.fixture
@@ -72,11 +41,6 @@ def command(loss_weights, image_folders, tmp_path, root):
         return [*line, *map(str, extra)]
 
     return make
-
-
-def losses(folder):
-    with open(folder / "losses.csv", newline="") as file:
-        return {int(row["step"]): {k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)}
 
 
 def wait_for(path, process, seconds=120):
@@ -112,7 +76,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def test_a_killed_and_resumed_run_gives_the_same_losses(command, options, tmp_path, monkeypatch, caplog):
+def test_a_killed_and_resumed_run_gives_the_same_losses(command, tiny_options, tmp_path, monkeypatch, caplog):
     """The files of a run that is killed. What an optimiser keeps is resumed in test_family_training.py."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     program, *arguments = command(broken, "--steps", 16)
@@ -122,7 +86,7 @@ def test_a_killed_and_resumed_run_gives_the_same_losses(command, options, tmp_pa
     use_plain_steps(monkeypatch)
     with caplog.at_level("INFO", logger="style_transfer"):
         for folder in (whole, broken):
-            assert train(options(train={"steps": 16, "output_dir": str(folder)}), RUNTIME) == 0
+            assert train(tiny_options(train={"steps": 16, "output_dir": str(folder)}), RUNTIME) == 0
     assert "resuming after step 8 " in caplog.text
     assert len(losses(whole)) == 16
     assert losses(broken) == losses(whole)
@@ -147,9 +111,9 @@ def test_ctrl_c_saves_and_exits(command, tmp_path):
     assert newest == max(losses(tmp_path / "run"))
 
 
-def test_losses_fall_and_the_checkpoint_carries_its_options(options, tmp_path, caplog):
+def test_losses_fall_and_the_checkpoint_carries_its_tiny_options(tiny_options, tmp_path, caplog):
     # with fixed style crops: the runs that are resumed draw new ones
-    chosen = options(train={"steps": 60, "ema_decay": 0.0, "save_every": 100}, data={"style_crops": 2})
+    chosen = tiny_options(train={"steps": 60, "ema_decay": 0.0, "save_every": 100}, data={"style_crops": 2})
     with caplog.at_level("INFO", logger="style_transfer"):
         assert train(chosen, RUNTIME) == 0
     assert "6 style crops of 32 px" in caplog.text and "GB of memory" in caplog.text
@@ -164,9 +128,9 @@ def test_losses_fall_and_the_checkpoint_carries_its_options(options, tmp_path, c
     assert load_model(checkpoint).network == chosen.network
 
 
-def test_nan_stops_with_step_and_files(options, tmp_path):
+def test_nan_stops_with_step_and_files(tiny_options, tmp_path):
     with pytest.raises(UserError, match=r"step \d+: NaN or Inf in total.*content_\d\.png.*style_\d\.png"):
-        train(options(train={"steps": 30, "learning_rate": 1e30, "clip_norm": 0.0}), RUNTIME)
+        train(tiny_options(train={"steps": 30, "learning_rate": 1e30, "clip_norm": 0.0}), RUNTIME)
     for step in CheckpointFolder(tmp_path / "run" / "checkpoints", 2).steps():
         arrays = read_checkpoint(tmp_path / "run" / "checkpoints" / f"step_{step:08d}.ckpt")[0]
         assert all(np.all(np.isfinite(a)) for a in arrays.values())
@@ -183,16 +147,16 @@ def test_the_last_few_checkpoints_are_kept(tmp_path):
     assert folder.steps() == [10, 11] and read_checkpoint(folder.state_file(10))[0]["w"].tolist() == [10, 10, 10]
 
 
-def test_full_disk_leaves_earlier_checkpoints_intact(options, tmp_path, monkeypatch):
+def test_full_disk_leaves_earlier_checkpoints_intact(tiny_options, tmp_path, monkeypatch):
     use_plain_steps(monkeypatch)
-    train(options(train={"steps": 4}), RUNTIME)
+    train(tiny_options(train={"steps": 4}), RUNTIME)
     folder = tmp_path / "run" / "checkpoints"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # as a full disk: writing stops in the middle
     try:
         with pytest.raises(OSError) as caught:
-            train(options(train={"steps": 8}), RUNTIME)
+            train(tiny_options(train={"steps": 8}), RUNTIME)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert caught.value.errno in (errno.EFBIG, errno.ENOSPC)
@@ -212,8 +176,8 @@ def batch(seed=0, size=32):
     return tuple(ms.Tensor(rng.random((2, 3, size, size)), ms.float32) for _ in range(2))
 
 
-def test_average_follows_the_weights(options):
-    model, step = make_step(options(train={"steps": 3, "ema_decay": 0.5}))
+def test_average_follows_the_weights(tiny_options):
+    model, step = make_step(tiny_options(train={"steps": 3, "ema_decay": 0.5}))
     expected = [p.asnumpy().copy() for p in step.weights]
     for n in range(3):
         step(*batch(n))
@@ -223,8 +187,10 @@ def test_average_follows_the_weights(options):
         assert np.allclose(average.asnumpy(), value, atol=1e-6), weight.name
 
 
-def test_a_float16_step_with_clipping_is_nearly_float32s(options):
-    chosen = options(train={"steps": 2, "clip_norm": 0.01, "optimizer": "sgd", "learning_rate": 1.0, "ema_decay": 0.0})
+def test_a_float16_step_with_clipping_is_nearly_float32s(tiny_options):
+    chosen = tiny_options(
+        train={"steps": 2, "clip_norm": 0.01, "optimizer": "sgd", "learning_rate": 1.0, "ema_decay": 0.0}
+    )
     moves = {}
     for precision in ("float32", "float16"):
         ms.set_seed(1)  # the same first weights
@@ -239,66 +205,12 @@ def test_a_float16_step_with_clipping_is_nearly_float32s(options):
     assert 1e-4 < apart < 0.2  # rounding shows, and nothing more
 
 
-def test_distillation_brings_the_student_to_the_teacher(options, tmp_path):
-    teacher = options(network={"predictor": "statistics"}, train={"steps": 4, "output_dir": str(tmp_path / "teacher")})
-    with pytest.MonkeyPatch.context() as patch:
-        use_plain_steps(patch)
-        assert train(teacher, RUNTIME) == 0
-    path = tmp_path / "teacher" / "checkpoints" / "step_00000004.ckpt"
-    hinted = {"distill_from": str(path), "hint_weight": 1.0}
-    student = options(train={"steps": 60, **hinted, "save_every": 100, "ema_decay": 0.0})
-    assert train(student, RUNTIME) == 0
-    rows = losses(tmp_path / "run")
-    for term in ("embedding", "hint"):
-        assert np.mean([float(rows[step][term]) for step in range(51, 61)]) < 0.7 * float(rows[1][term])
-    ours, theirs = load_model(tmp_path / "run" / "checkpoints" / "step_00000060.ckpt"), load_model(path)
-    left, right = to_arrays(ours.transfer), to_arrays(theirs.transfer)
-    assert all(np.array_equal(left[name], right[name]) for name in left)
-    assert not [n for n, _ in theirs.parameters_and_names() if "conv1_1" in n], "the loss network is in the checkpoint"
-
-
-def test_hints_need_a_teacher_that_reads_statistics(options, tiny_checkpoint):
-    with pytest.raises(UserError, match="option hint_weight: .*CompactPredictor"):
-        train(options(train={"distill_from": str(tiny_checkpoint), "hint_weight": 1.0}), RUNTIME)
-
-
-def test_of_a_checkpoint_with_another_predictor_the_transfer_network_is_taken(options, tiny_checkpoint):
-    chosen = options(network={"predictor": "statistics"}, train={"init_ckpt": str(tiny_checkpoint)})
-    model = build_model(chosen.network, chosen.loss, chosen.train)
-    start = read_checkpoint(tiny_checkpoint)[0]
-    taken = dict(model.transfer.parameters_and_names())
-    assert all(np.array_equal(p.asnumpy(), start[f"transfer.{name}"]) for name, p in taken.items())
-    assert not model.predictor.standardised  # so that training begins with the statistics of its styles
-
-
-def test_frozen_parts_stay_as_they_were(options, tiny_checkpoint, tmp_path, monkeypatch):
-    use_plain_steps(monkeypatch)  # which change all weights that a step trains
-    frozen = {"init_ckpt": str(tiny_checkpoint), "freeze": ["predictor.stages", "transfer.heads"]}
-    assert train(options(train={"steps": 2, **frozen}), RUNTIME) == 0
-    before = read_checkpoint(tiny_checkpoint)[0]
-    after = read_checkpoint(tmp_path / "run" / "checkpoints" / "step_00000002.ckpt")[0]
-    same = {name for name in before if np.array_equal(before[name], after[name])}
-    assert {name for name in before if name.startswith(tuple(frozen["freeze"]))} <= same
-    assert "predictor.translate.weight" not in same and "transfer.contract1.conv.weight" not in same
-
-
-def test_freezing_what_is_not_there_is_refused(options):
-    with pytest.raises(UserError, match="option freeze: .*predictor.stages"):
-        train(options(train={"freeze": ["inception"]}), RUNTIME)
-
-
-def test_starting_from_a_checkpoint_of_another_network_is_refused(options, tiny_checkpoint):
-    with pytest.raises(UserError, match="padding"):
-        train(options(network={"padding": "zero"}, train={"init_ckpt": str(tiny_checkpoint)}), RUNTIME)
-    model = build_model(options().network, options().loss, options(train={"init_ckpt": str(tiny_checkpoint)}).train)
-    start = read_checkpoint(tiny_checkpoint)[0]
-    assert all(np.array_equal(p.asnumpy(), start[name]) for name, p in model.parameters_and_names())
-
-
-def test_a_finished_run_goes_on_when_asked_for_more_steps_and_saves_the_moving_average(options, tmp_path, monkeypatch):
+def test_a_finished_run_goes_on_when_asked_for_more_steps_and_saves_the_moving_average(
+    tiny_options, tmp_path, monkeypatch
+):
     drawn = use_plain_steps(monkeypatch)
-    train(options(train={"steps": 4}), RUNTIME)
-    train(options(train={"steps": 6}), RUNTIME)
+    train(tiny_options(train={"steps": 4}), RUNTIME)
+    train(tiny_options(train={"steps": 6}), RUNTIME)
     assert sorted(losses(tmp_path / "run")) == [1, 2, 3, 4, 5, 6]
     folder = CheckpointFolder(tmp_path / "run" / "checkpoints", 2)
     weights, state = read_checkpoint(folder.model_file(6))[0], read_checkpoint(folder.state_file(6))[0]
@@ -311,11 +223,11 @@ def test_a_finished_run_goes_on_when_asked_for_more_steps_and_saves_the_moving_a
         assert np.array_equal(drawn[-1][name], average), name
 
 
-def test_resuming_with_another_network_is_refused(options, monkeypatch):
+def test_resuming_with_another_network_is_refused(tiny_options, monkeypatch):
     use_plain_steps(monkeypatch)
-    train(options(train={"steps": 4}), RUNTIME)
+    train(tiny_options(train={"steps": 4}), RUNTIME)
     with pytest.raises(UserError, match="cannot resume|is none of this network's|has shape"):
-        train(options(train={"steps": 8}, network={"width": 0.5}), RUNTIME)
+        train(tiny_options(train={"steps": 8}, network={"width": 0.5}), RUNTIME)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "linear", "cosine", "exponential"])

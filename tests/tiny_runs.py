@@ -1,5 +1,7 @@
 """What tests of training have in common: where a run takes place, losses of a tiny one, and a step that is quick."""
 
+import csv
+
 import mindspore as ms
 import numpy as np
 
@@ -16,6 +18,26 @@ LOSS = {
     "normalize_losses": True,
     "style_loss_clamp": 20.0,
 }
+RECIPE = {
+    "network": {"predictor": "compact", "width": 0.25},
+    "loss": LOSS,
+    "data": {"image_size": 32, "batch_size": 2, "min_side": 32},
+    "train": {
+        "learning_rate": 0.001,
+        "ema_decay": 0.9,
+        "clip_norm": 5.0,
+        "log_every": 5,
+        "image_every": 1000,
+        "save_every": 4,
+        "keep_checkpoints": 2,
+    },
+}
+
+
+def losses(folder):
+    """The table of losses of an output folder: {step: {column: text}}, without the times."""
+    with open(folder / "losses.csv", newline="") as file:
+        return {int(row["step"]): {k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)}
 
 
 def use_few_statistics(monkeypatch):
