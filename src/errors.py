@@ -67,6 +67,12 @@ def run_entry(main, argv=None) -> int:
             return PIPE_CLOSED
         if isinstance(error, UserError):
             print(f"error: {error}", file=sys.stderr)
+        elif isinstance(error, ModuleNotFoundError) and _is_package(error.name):
+            print(
+                f"error: the package {error.name} is not installed in this Python; run 'pip install -r "
+                "requirements.txt'",
+                file=sys.stderr,
+            )
         elif lacks_memory(error):
             # NumPy says how much; MindSpore says lines and frames of dashes
             detail = f" ({error})" if isinstance(error, MemoryError) and str(error) else ""
@@ -83,6 +89,11 @@ def run_entry(main, argv=None) -> int:
         else:
             raise
     return 2
+
+
+def _is_package(name):
+    """Whether a module that is missing is a package to install rather than a file that this project lacks."""
+    return bool(name) and name.partition(".")[0] not in ("src", "benchmarks", "deploy", "scripts")
 
 
 def _flush():

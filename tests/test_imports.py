@@ -75,6 +75,26 @@ def test_an_entry_point_shows_its_help_without_loading_the_framework(entry):
     assert "--config_path" in process.stdout
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "train.py --content_path dataset/test/content --style_path dataset/test/style --output_dir {0}",
+        "eval.py --content_path dataset/test/content --style_path dataset/test/style --output_path {0}",
+        "export.py --ckpt_path pretrained_model/n_styles.ckpt --file_format ONNX --file_name {0}/out",
+        "stylize.py dataset/test/content/cat.jpg dataset/test/style/washes.jpg -o {0}/out.png --method optimize",
+    ],
+    ids=lambda line: line.partition(" ")[0],
+)
+def test_what_needs_the_framework_says_so_where_it_is_missing(line, tmp_path):
+    """As after `pip install -r requirements-runtime.txt`."""
+    program, *arguments = line.format(tmp_path).split()
+    text = f"import runpy, sys; sys.modules['mindspore'] = None; sys.argv = {[program, *arguments]!r}\n"
+    text += f"runpy.run_path({program!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert "not installed in this Python; run 'pip install -r requirements.txt'" in done.stderr
+
+
 # The folders of src/, lower ones first; a folder may import from those before it. `files` stands for the modules that
 # lie in src/ itself and in options/, which all others build on; `api` for src/api.py, which builds on all.
 ORDER = (

@@ -111,7 +111,7 @@ def test_ctrl_c_saves_and_exits(command, tmp_path):
     assert newest == max(losses(tmp_path / "run"))
 
 
-def test_losses_fall_and_the_checkpoint_carries_its_tiny_options(tiny_options, tmp_path, caplog):
+def test_losses_fall_and_the_checkpoint_carries_its_options(tiny_options, tmp_path, caplog):
     # with fixed style crops: the runs that are resumed draw new ones
     chosen = tiny_options(train={"steps": 60, "ema_decay": 0.0, "save_every": 100}, data={"style_crops": 2})
     with caplog.at_level("INFO", logger="style_transfer"):

@@ -74,7 +74,8 @@ def refusal(name, error) -> UserError:
     """The error for the user where reading the picture `name` raised `error`."""
     if lacks_memory(error):
         return UserError(f"{name}: {describe_damage(error)}; close other programs, or give a smaller image")
-    return UserError(f"{name}: {describe_damage(error)}; give another image")
+    way_out = "check the spelling" if isinstance(error, FileNotFoundError) else "give another image"
+    return UserError(f"{name}: {describe_damage(error)}; {way_out}")
 
 
 def find_damage(stream) -> str:
