@@ -44,14 +44,25 @@ def run_entry(main, argv=None) -> int:
         ends here), 141 without a line when the program that reads stdout has ended, as after `| head`.
     """
     from src import signals  # imported late, because src.signals imports this module
-    from src.memory import describe_shortage, lacks_memory
 
     escape_unprintable()
-    if argv is None:
-        signals.watch()
+    if argv is not None:
+        return _run(main, argv)
+    signals.watch()
+    try:
+        return _run(main, sys.argv[1:])
+    finally:
+        signals.watch_the_end()
+
+
+def _run(main, argv) -> int:
+    """Runs `main` with the arguments; returns the exit code of `run_entry`."""
+    from src import signals
+    from src.memory import describe_shortage, lacks_memory
+
     try:
         try:
-            status = main(sys.argv[1:] if argv is None else argv) or 0
+            status = main(argv) or 0
         except SystemExit:  # of --help
             _flush()
             raise

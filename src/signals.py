@@ -88,6 +88,19 @@ def watch():
     threading.Thread(target=_end_when_late, args=(reader, writer), daemon=True).start()
 
 
+def _leave_now(number, _):
+    leave(number)
+
+
+def watch_the_end():
+    """Lets a signal end the process at once: its work is done, and nobody is left to catch a KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in STOPPING:
+        if signal.getsignal(number) is _stop:
+            signal.signal(number, _leave_now)
+
+
 def _end_when_late(reader, _writer):
     """Ends the process when a signal has been waiting for too long.
 
@@ -95,7 +108,7 @@ def _end_when_late(reader, _writer):
     """
     while True:
         number = reader.recv(1)[0]
-        if signal.getsignal(number) is _stop:
+        if signal.getsignal(number) in (_stop, _leave_now):
             break
     reader.settimeout(PATIENCE)
     with contextlib.suppress(TimeoutError):

@@ -122,6 +122,20 @@ sys.stdin.readline()
     assert (process.returncode, err) == (130, "interrupted\n")
 
 
+def test_a_signal_while_a_program_ends_is_a_line(start, tmp_path):
+    """When the work is done, what MindSpore and Python clean up at the end takes its time."""
+    process = start(
+        """
+import atexit
+atexit.register(lambda: (print("ready", flush=True), time.sleep(60)))
+"""
+    )
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "interrupted\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
+
+
 # in a process of their own: a signal raised in pytest's, with the threads of four engines in it, has ended that one
 NOTES = """
 import signal
