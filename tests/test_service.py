@@ -219,6 +219,18 @@ def test_work_that_takes_too_long_is_given_up(slow):
         slow.networks.go_on.set()
 
 
+@pytest.mark.parametrize("place", ["src.stylize.stylizer.Stylizer.stylize", "src.service.pictures.decode"])
+def test_a_lack_of_memory_is_not_the_pictures_fault(bundled, monkeypatch, place):
+    def lack(*arguments):
+        raise MemoryError
+
+    application = create_application(bundled, ServiceConfig(), NAME)
+    monkeypatch.setattr(place, lack)
+    with TestClient(application, LOOPBACK, raise_server_exceptions=False) as client:
+        refused = send(client)
+    assert refused.status_code == 503 and "short of memory" in refused.json()["error"]
+
+
 def test_the_program_serves_until_a_signal_and_ends_well(tmp_path):
     token = tmp_path / "token.txt"
     token.write_text("sesame\n")
