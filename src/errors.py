@@ -1,7 +1,12 @@
 """The one way a mistake of the user reaches the user: a line that names it, and an exit code."""
 
 import errno
+import os
 import sys
+from pathlib import Path
+
+# environment variable: file into which a process of scripts/launch.py writes the status of its work
+STATUS_FILE = "RANK_STATUS_FILE"
 
 
 class UserError(Exception):
@@ -30,6 +35,9 @@ def escape_unprintable():
 def run_entry(main, argv=None) -> int:
     """Runs an entry point and turns mistakes of the user into one line on stderr.
 
+    Under scripts/launch.py, the status is also left in a file: what comes after the work, such as MindSpore's own
+    clean-up when Python ends, may crash, and the work is whole nevertheless.
+
     Args:
         main: function of the argument list, returning None or an exit code.
         argv: the arguments; None takes those of the process, and lets signals end it as `src.signals` says.
@@ -37,9 +45,19 @@ def run_entry(main, argv=None) -> int:
     Returns:
         0 when all went well, 2 for a mistake of the user, 130 after Ctrl-C (then the process ends here).
     """
+    escape_unprintable()
+    note = os.environ.pop(STATUS_FILE, "") if argv is None else ""
+    status = _run(main, argv)
+    if note:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        Path(note).write_text(str(status), encoding="utf-8")
+    return status
+
+
+def _run(main, argv):
     from src import signals  # imported late, because src.signals imports this module
 
-    escape_unprintable()
     if argv is None:
         signals.watch()
     try:

@@ -3,6 +3,7 @@
 Each process writes the numbers after each step to OUT/<rank>.npy.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mindspore import Parameter, nn, ops
 
 from src.config import defaults
 from src.data.dataset import PairedImages
+from src.errors import run_entry
 from src.runtime import finish, setup
 from src.training.build import build_step
 from src.training.files import step_parameters
@@ -38,9 +40,8 @@ class Colours(nn.Cell):
         return total, ops.stack((total, total))
 
 
-def main(content, style, batch, out):
-    import os
-
+def main(argv):
+    content, style, batch, out = argv
     data = {"content_path": content, "style_path": style, "batch_size": int(batch), "image_size": 32, "min_side": 16}
     train = {"steps": STEPS, "optimizer": "sgd", "learning_rate": 0.5, "clip_norm": 0.1}
     runtime = {"device_target": "CPU", "distributed": "MS_ROLE" in os.environ}
@@ -59,4 +60,4 @@ def main(content, style, batch, out):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(run_entry(main))
