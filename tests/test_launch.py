@@ -262,3 +262,8 @@ def test_ranks_train_as_one_process_with_all_their_batches(launch, tmp_path, ima
     for numbers in found:
         np.testing.assert_allclose(numbers, whole, atol=1e-5)
         assert np.array_equal(numbers, found[0])
+    compiled = [json.loads((folders[3] / f"{rank}.json").read_text()) for rank in range(3)]
+    compiled.append(json.loads((folders[1] / "0.json").read_text()))
+    assert [one["compilations"] for one in compiled] == [1] * 4
+    # the gradients meet in the compiled step itself, where a process alone has no collective
+    assert ["AllReduce" in one["operators"] for one in compiled] == [True] * 3 + [False]

@@ -1,8 +1,10 @@
 """A program that trains a few numbers on one process or several: two_ranks.py CONTENT STYLE BATCH OUT.
 
-Each process writes the numbers after each step to OUT/<rank>.npy.
+Each process writes the numbers after each step to OUT/<rank>.npy, and to OUT/<rank>.json how often it compiled its
+step, and the operators of that.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, nn, ops
 
+from src.ascend.primitives import cell_primitives
 from src.config import defaults
 from src.data.dataset import PairedImages
 from src.errors import run_entry
@@ -56,6 +59,8 @@ def main(argv):
         step(*pair)
         found.append(objective.w.asnumpy().ravel().copy())
     np.save(Path(out) / f"{runtime.rank}.npy", np.array(found))
+    compiled = {"compilations": len(step.compile_cache), "operators": list(cell_primitives(step, pair))}
+    (Path(out) / f"{runtime.rank}.json").write_text(json.dumps(compiled), encoding="utf-8")
     finish(runtime)
 
 
