@@ -236,6 +236,7 @@ def check_safetensors(draw, folder):
 
 @functools.cache
 def whole_mat():
+    """The bytes of a .mat file with two layers, as MatConvNet names them."""
     from scipy.io import savemat
 
     stream = io.BytesIO()
