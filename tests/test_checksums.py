@@ -34,6 +34,17 @@ def test_a_flipped_bit_is_refused_by_the_file_s_name(tmp_path):
         read_checkpoint(path)
 
 
+def test_damage_to_the_very_name_of_the_checksum_is_refused(tmp_path):
+    """Without a checksum of this name, the file would pass for one of a former version, which had none."""
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, WEIGHTS, {"step": 3})
+    name = "checksum".encode("utf-32-le")  # as MindSpore writes texts
+    assert path.read_bytes().count(name) == 1
+    path.write_bytes(path.read_bytes().replace(name, "chfcksum".encode("utf-32-le")))
+    with pytest.raises(UserError, match="a.ckpt: damaged, its contents don't fit its checksum"):
+        read_checkpoint(path)
+
+
 def test_a_file_without_a_checksum_is_read(tmp_path):
     save_checkpoint(tmp_path / "a.ckpt", WEIGHTS, None)
     assert read_checkpoint(tmp_path / "a.ckpt")[1] is None

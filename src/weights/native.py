@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from src.files import atomic_write
 METADATA = "metadata"
 CHECKSUM = "checksum"
 FORMAT = "style-transfer/1"
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def to_arrays(cell) -> dict:
@@ -133,6 +135,11 @@ def _read_metadata(text, arrays, path):
     if not isinstance(metadata, dict):
         return None
     checksum = metadata.pop(CHECKSUM, None)
+    if checksum is None:
+        # a file of a former version; or of this one, and the damage hit the very name of the checksum
+        checksum = next(
+            (value for value in metadata.values() if isinstance(value, str) and SHA256.fullmatch(value)), None
+        )
     if checksum is not None and checksum != compute_checksum(arrays, metadata):
         raise UserError(
             f"checkpoint {path}: damaged, its contents don't fit its checksum; take an earlier checkpoint, or copy or "
