@@ -13,6 +13,7 @@ import numpy as np
 
 from src.errors import UserError
 from src.files import atomic_write
+from src.weights.ckpt_lengths import check_lengths
 
 METADATA = "metadata"
 CHECKSUM = "checksum"
@@ -113,6 +114,7 @@ def read_checkpoint(path):
     if not path.stat().st_size:
         raise UserError(f"checkpoint {path}: the file is empty; copy or download it again")
     try:
+        check_lengths(path)
         with _named_ckpt(path) as named:
             loaded = ms.load_checkpoint(str(named))
     except (ValueError, RuntimeError, TypeError) as error:
