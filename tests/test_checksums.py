@@ -46,6 +46,15 @@ def test_damage_to_the_very_name_of_the_checksum_is_refused(tmp_path):
         read_checkpoint(path)
 
 
+def test_a_text_of_no_characters_is_refused(tmp_path):
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, WEIGHTS, {"step": 3})
+    name = "step".encode("utf-32-le")
+    path.write_bytes(path.read_bytes().replace(name, b"\xff\xff\xff\x7f" + name[4:]))
+    with pytest.raises(UserError, match="a.ckpt: .*metadata is no text"):
+        read_checkpoint(path)
+
+
 @pytest.mark.parametrize("more", [-1, 1, 2**40])
 def test_a_shape_that_does_not_fit_its_numbers_is_refused_before_mindspore_reads_them(tmp_path, more):
     """MindSpore would write past the end of a smaller array, and leave what lay in the memory in a larger one."""

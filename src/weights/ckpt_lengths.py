@@ -1,11 +1,13 @@
-"""Whether the arrays of a MindSpore checkpoint have the bytes that their shapes ask for.
+"""Whether the arrays of a MindSpore checkpoint have the bytes that their shapes ask for, and its texts are texts.
 
 MindSpore's reader does not compare the two. It writes past the end of an array, so that a damaged file crashes the
-process, or fills the rest of one with what lay in the memory.
+process, or it fills the rest of an array with what lay in the memory.
 """
 
+import sys
 from math import prod
 
+import numpy as np
 from google.protobuf.message import DecodeError
 from mindspore.train.checkpoint_pb2 import Checkpoint
 
@@ -17,7 +19,7 @@ CRC_WORD, CRC_DIGITS = b"crc_num", 10
 
 
 def check_lengths(path):
-    """Compares the bytes of each array of a checkpoint with its shape.
+    """Compares the bytes of each array of a checkpoint with its shape, and looks at its texts.
 
     Raises:
         ValueError: they differ, or the file is no checkpoint.
@@ -37,7 +39,11 @@ def check_lengths(path):
         if following is not None and following.tag == entry.tag:  # a large array is written in parts
             continue
         kind, shape = entry.tensor.tensor_type, list(entry.tensor.dims)
-        if kind != "str" and entry.tensor.ByteSize():
+        if kind == "str":
+            # read as numbers of four bytes; Python itself fails with a text of larger ones
+            if length % 4 or (np.frombuffer(entry.tensor.tensor_content, "<u4") > sys.maxunicode).any():
+                raise ValueError(f"{entry.tag} is no text")
+        elif entry.tensor.ByteSize():
             if kind not in SIZES:
                 raise ValueError(f"parameter {entry.tag} has numbers of the unknown type {kind!r:.20}")
             if shape == [0]:  # how MindSpore writes a single number

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from src.weights.ckpt_lengths import check_lengths
 METADATA = "metadata"
 CHECKSUM = "checksum"
 FORMAT = "style-transfer/1"
-SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def to_arrays(cell) -> dict:
@@ -128,6 +126,11 @@ def read_checkpoint(path):
     return {n: a.astype(np.float32) if a.dtype == np.float16 else a for n, a in arrays.items()}, metadata
 
 
+def _is_nearly_a_checksum(value) -> bool:
+    """Whether a value is the text of a SHA-256, perhaps a damaged one: no sentence has so many hexadecimal digits."""
+    return isinstance(value, str) and len(value) >= 32 and sum(map("0123456789abcdef".count, value)) > 0.75 * len(value)
+
+
 def _read_metadata(text, arrays, path):
     """The metadata without the checksum, which files of former versions lack."""
     try:
@@ -139,9 +142,7 @@ def _read_metadata(text, arrays, path):
     checksum = metadata.pop(CHECKSUM, None)
     if checksum is None:
         # a file of a former version; or of this one, and the damage hit the very name of the checksum
-        checksum = next(
-            (value for value in metadata.values() if isinstance(value, str) and SHA256.fullmatch(value)), None
-        )
+        checksum = next(filter(_is_nearly_a_checksum, metadata.values()), None)
     if checksum is not None and checksum != compute_checksum(arrays, metadata):
         raise UserError(
             f"checkpoint {path}: damaged, its contents don't fit its checksum; take an earlier checkpoint, or copy or "
