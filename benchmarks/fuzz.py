@@ -4,7 +4,8 @@ python benchmarks/fuzz.py --cases 2000
 
 Each case goes to the function that reads such a thing in a program, in this process. It must be refused in one line (a
 `UserError`, or the system's error), or be read right: an option has the value of its text, a picture the pixels of the
-undamaged one, a checkpoint its weights. Reading may start no program and look up no class of a pickle.
+undamaged one, a checkpoint its weights. Reading may start no program, look up no class of a pickle, and take no memory
+out of proportion: all cases are small.
 `tests/test_fuzz.py` draws some of the same cases.
 """
 
@@ -15,6 +16,11 @@ import tempfile
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -29,6 +35,7 @@ from src.options.option import Options, option
 CHECKS = {**fuzz_options.CHECKS, **fuzz_files.CHECKS}
 # events of Python itself: a program is started, a shell is used, a pickle asks for a class by its name
 FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "subprocess.Popen", "pickle.find_class")
+MOST_MEMORY = 2**30  # bytes that one case may take
 _seen = []
 _watching = False
 
@@ -67,6 +74,26 @@ def nothing_executed():
     assert not _seen, f"executed: {_seen}"
 
 
+def peak_memory() -> int:
+    """The largest resident memory of this process so far in bytes; 0 where the system does not say."""
+    if resource is None:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+@contextlib.contextmanager
+def little_memory():
+    """Fails when the block raises the largest resident memory of this process by `MOST_MEMORY` or more.
+
+    Raises:
+        AssertionError: with the bytes.
+    """
+    before = peak_memory()
+    yield
+    taken = peak_memory() - before
+    assert taken < MOST_MEMORY, f"{taken / 2**20:.0f} MB of memory for one case"
+
+
 def run_kind(name, cases, start=0):
     """Draws so many cases of a kind of `CHECKS`.
 
@@ -90,7 +117,7 @@ def run_kind(name, cases, start=0):
         )
         @given(st.data())
         def check(data):
-            with nothing_executed():
+            with nothing_executed(), little_memory():
                 try:
                     CHECKS[name](data.draw, Path(folder))
                 except (UserError, OSError):

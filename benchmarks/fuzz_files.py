@@ -235,7 +235,8 @@ def check_safetensors(draw, folder):
 
 
 @functools.cache
-def _whole_mat():
+def whole_mat():
+    """The bytes of a .mat file with two layers, as MatConvNet names them."""
     from scipy.io import savemat
 
     stream = io.BytesIO()
@@ -251,7 +252,7 @@ def check_mat(draw, folder):
     from src.weights.convert import vgg_from_matconvnet
 
     path = folder / "a.mat"
-    path.write_bytes(draw(changed(_whole_mat())))
+    path.write_bytes(draw(changed(whole_mat())))
     vgg_from_matconvnet(path)
     raise AssertionError("no VGG is in it, yet it was read")
 

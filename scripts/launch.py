@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,7 +25,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from src.errors import UserError
+from src.errors import STATUS_FILE, UserError
 from src.lock import only_run_in
 
 # HCCL's own bounds of its time-outs, seconds: hiascend.com, HCCL_CONNECT_TIMEOUT and HCCL_EXEC_TIMEOUT
@@ -164,13 +165,13 @@ def bind_cores(processes):
         os.sched_setaffinity(process.pid, share)
 
 
-def start(command, environments, log_dir) -> dict:
-    """Starts the processes; {name: process}."""
+def start(command, environments, log_dir, notes) -> dict:
+    """Starts the processes; {name: process}. Each can leave the status of its work in the folder `notes`."""
     clean = {key: value for key, value in os.environ.items() if key not in ("RANK_TABLE_FILE", "RANK_ID", "RANK_SIZE")}
     first = next(name for name, _ in environments if name != "scheduler")
     processes = {}
     for name, extra in environments:
-        environment = {**clean, **{key: str(value) for key, value in extra.items()}}
+        environment = {**clean, **{key: str(value) for key, value in extra.items()}, STATUS_FILE: str(notes / name)}
         if name == first:
             processes[name] = subprocess.Popen(command, env=environment)
             continue
@@ -203,13 +204,32 @@ def stop(processes, ask=True):
         processes["scheduler"].wait()
 
 
-def watch(processes) -> tuple[str, int]:
-    """Waits until all ranks have ended, or one has failed. Returns its name and status; "" and 0 without a failure."""
+def status_of(name, process, notes):
+    """The status of a process, None while it runs; the status of its work, if it crashed after that was done."""
+    status = process.poll()
+    if status is None or status >= 0:
+        return status
+    try:
+        return int((notes / name).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return status
+
+
+def watch(processes, notes) -> tuple[str, int]:
+    """Waits until all ranks have ended, or one has failed. Returns its name and status; "" and 0 without a failure.
+
+    MindSpore's clean-up at the end of Python can crash on a busy machine. That is said, and is no failure.
+    """
+    said = set()
     while True:
-        statuses = {name: process.poll() for name, process in processes.items()}
+        statuses = {name: status_of(name, process, notes) for name, process in processes.items()}
         for name, status in statuses.items():
             if status:
                 return name, status
+            if processes[name].returncode and name not in said:
+                said.add(name)
+                how = signal.strsignal(-processes[name].returncode) or f"signal {-processes[name].returncode}"
+                print(f"note: {name} had done its work and then crashed while it ended ({how})", file=sys.stderr)
         if all(status == 0 for name, status in statuses.items() if name != "scheduler"):
             return "", 0
         time.sleep(0.2)
@@ -237,12 +257,13 @@ def launch(options) -> int:
         if signal.getsignal(number) != signal.SIG_IGN:  # under nohup the ranks go on
             signal.signal(number, lambda *_: interrupted.append(True))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with only_run_in(options.log_dir, "log_dir"):
-        processes = start([sys.executable, *options.command], environments, options.log_dir)
+    with only_run_in(options.log_dir, "log_dir"), tempfile.TemporaryDirectory() as folder:
+        notes = Path(folder)
+        processes = start([sys.executable, *options.command], environments, options.log_dir, notes)
         try:
             if options.bind_core:
                 bind_cores(processes)
-            name, status = watch(processes)
+            name, status = watch(processes, notes)
         finally:
             stop(processes, ask=not interrupted)
     log = options.log_dir / f"{name}.log"

@@ -4,6 +4,10 @@ import contextlib
 import errno
 import os
 import sys
+from pathlib import Path
+
+# environment variable: file into which a process of scripts/launch.py writes the status of its work
+STATUS_FILE = "RANK_STATUS_FILE"
 
 # as the shell counts a program that SIGPIPE ended
 PIPE_CLOSED = 141
@@ -35,6 +39,9 @@ def escape_unprintable():
 def run_entry(main, argv=None) -> int:
     """Runs an entry point and turns mistakes of the user into one line on stderr.
 
+    Under scripts/launch.py, the status is also left in a file: what comes after the work, such as MindSpore's own
+    clean-up when Python ends, may crash, and the work is whole nevertheless.
+
     Args:
         main: function of the argument list, returning None or an exit code.
         argv: the arguments; None takes those of the process, and lets signals end it as `src.signals` says.
@@ -48,11 +55,17 @@ def run_entry(main, argv=None) -> int:
     escape_unprintable()
     if argv is not None:
         return _run(main, argv)
+    note = os.environ.pop(STATUS_FILE, "")
     signals.watch()
     try:
-        return _run(main, sys.argv[1:])
+        status = _run(main, sys.argv[1:])
     finally:
         signals.watch_the_end()
+    if note:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        Path(note).write_text(str(status), encoding="utf-8")
+    return status
 
 
 def _run(main, argv) -> int:

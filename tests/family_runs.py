@@ -1,6 +1,7 @@
 """Tiny trainings of the methods of the family; tests/conftest.py makes the fixtures known to all tests."""
 
 import csv
+import gc
 from types import SimpleNamespace
 
 import pytest
@@ -62,14 +63,20 @@ def family_lines():
 
 
 @pytest.fixture(scope="session")
-def family_runs(family_options, tmp_path_factory, family_lines):
+def family_compilations():
+    """{method: how often its run compiled its step}."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def family_runs(family_options, tmp_path_factory, family_lines, family_compilations):
     """Function of a method: the output folder of a tiny run of it, trained once."""
     from tiny_runs import RUNTIME
 
+    from src.training import trainer
     from src.training.log import LossLog
-    from src.training.trainer import train
 
-    done, write = {}, LossLog.write
+    done, write, build_step = {}, LossLog.write, trainer.build_step
 
     def of(method):
         if method not in done:
@@ -80,9 +87,18 @@ def family_runs(family_options, tmp_path_factory, family_lines):
                 family_lines[method].append((first_step, len(rows)))
                 write(self, first_step, rates, rows)
 
+            steps = []
+
+            def keeping(*arguments):
+                steps.append(build_step(*arguments))
+                return steps[0]
+
+            gc.collect()  # see the fixture `compilations`
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(LossLog, "write", noting)
-                assert train(family_options(method, done[method]), RUNTIME) == 0
+                patch.setattr(trainer, "build_step", keeping)
+                assert trainer.train(family_options(method, done[method]), RUNTIME) == 0
+            family_compilations[method] = sum(len(step.compile_cache) for step in steps)
         return done[method]
 
     return of

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mindspore.train.checkpoint_pb2 import Checkpoint
 
 from src.errors import UserError
 from src.training.files import CheckpointFolder
@@ -31,6 +32,39 @@ def test_a_flipped_bit_is_refused_by_the_file_s_name(tmp_path):
     save_checkpoint(path, WEIGHTS, {"step": 3})
     flip(path, 321.0)
     with pytest.raises(UserError, match="a.ckpt: damaged, its contents don't fit its checksum"):
+        read_checkpoint(path)
+
+
+def test_damage_to_the_very_name_of_the_checksum_is_refused(tmp_path):
+    """Without a checksum of this name, the file would pass for one of a former version, which had none."""
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, WEIGHTS, {"step": 3})
+    name = "checksum".encode("utf-32-le")  # as MindSpore writes texts
+    assert path.read_bytes().count(name) == 1
+    path.write_bytes(path.read_bytes().replace(name, "chfcksum".encode("utf-32-le")))
+    with pytest.raises(UserError, match="a.ckpt: damaged, its contents don't fit its checksum"):
+        read_checkpoint(path)
+
+
+def test_a_text_of_no_characters_is_refused(tmp_path):
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, WEIGHTS, {"step": 3})
+    name = "step".encode("utf-32-le")
+    path.write_bytes(path.read_bytes().replace(name, b"\xff\xff\xff\x7f" + name[4:]))
+    with pytest.raises(UserError, match="a.ckpt: .*metadata is no text"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("more", [-1, 1, 2**40])
+def test_a_shape_that_does_not_fit_its_numbers_is_refused_before_mindspore_reads_them(tmp_path, more):
+    """MindSpore would write past the end of a smaller array, and leave what lay in the memory in a larger one."""
+    path = tmp_path / "a.ckpt"
+    save_checkpoint(path, WEIGHTS, {"step": 3})
+    entries = Checkpoint()
+    entries.ParseFromString(path.read_bytes())
+    entries.value[0].tensor.dims[0] += more
+    path.write_bytes(entries.SerializeToString())
+    with pytest.raises(UserError, match="a.ckpt: .*parameter a has 2000 bytes, which do not fit its shape"):
         read_checkpoint(path)
 
 

@@ -1,6 +1,7 @@
 """The options' fields, default_config.yaml and the recipes agree; every mistake is one line that names the option."""
 
 import runpy
+from pathlib import Path
 
 import pytest
 import yaml
@@ -168,6 +169,9 @@ def test_a_recipe_starts_from_its_base(tmp_path):
         ({"a": "base: b.yaml", "b": "base: ./a.yaml"}, "b.yaml: base: ./a.yaml starts from this recipe"),
         ({"a": "base: no.yaml"}, "a.yaml: base: no such file: .*no.yaml"),
         ({"a": "base: [b.yaml]"}, "a.yaml: base: found .'b.yaml'."),
+        ({"a": 'base: "b\\0"'}, "a.yaml: base: found .*expected the path of a recipe"),
+        ({"a": "base: ~no such user/b.yaml"}, "a.yaml: base: no such file: .*~no such user/b.yaml"),
+        ({"a": 'train: {output_dir: "b\\0"}'}, "option output_dir: found .*, expected a path"),
         ({"a": "base: b.yaml", "b": "train: {stepz: 1}"}, "b.yaml, section train: unknown option 'stepz'"),
     ],
 )
@@ -279,6 +283,17 @@ def test_paths_may_begin_at_home(tmp_path, monkeypatch, way):
             assert found[key] == ([f"{tmp_path}/a b"] if lists[key] else f"{tmp_path}/a b"), key
     positional = config.parse(["~/a b"], (), "test", [("content", None, "a file"), ("style", "?", "another")])
     assert (positional.content, positional.style) == (f"{tmp_path}/a b", None)
+
+
+def test_the_home_of_nobody_is_a_name_as_any_other(tmp_path, monkeypatch):
+    """pathlib takes no such name for a path; a backup of an editor may be called ~photo.jpg."""
+    monkeypatch.chdir(tmp_path)
+    found = config.parse(["~no such user.jpg"], ["train"], "test", [("content", None, "a file")])
+    assert Path(found.content).expanduser() == tmp_path / "~no such user.jpg"
+    line = ["--output_dir=~no such user"]
+    assert Path(config.parse(line, ["train"], "test").train.output_dir).expanduser() == tmp_path / "~no such user"
+    with pytest.raises(UserError, match="config_path .*~no such user.yaml: no such file"):
+        config.parse(["--config_path=~no such user.yaml"], ["train"], "test")
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,8 @@ def test_matconvnet_vgg(tmp_path, old):
     side = 4 if old else 1
     normalisation = {"normalization": {"averageImage": np.broadcast_to(average, (side, side, 3))}}
     content = {"layers": np.array(layers, object).reshape(1, -1)}
-    savemat(tmp_path / "vgg.mat", {**content, **(normalisation if old else {"meta": normalisation})})
+    variables = {**content, **(normalisation if old else {"meta": normalisation})}
+    savemat(tmp_path / "vgg.mat", variables, do_compression=old)
     written = convert(tmp_path / "vgg.mat", tmp_path / "converted.ckpt")
     weights = [(arrays[f"features.{place}.weight"], arrays[f"features.{place}.bias"]) for place in (0, 2)]
     x = images()[0] * 255 - average.astype(np.float32)[:, None, None]

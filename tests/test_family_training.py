@@ -47,6 +47,13 @@ def test_pictures_checkpoints_and_lines_come_when_they_are_due(family_runs, fami
 
 
 @pytest.mark.parametrize("method", NETWORKS)
+def test_a_run_compiles_its_step_once(method, family_runs, family_compilations):
+    """Through six batches, two checkpoints, and two previews, whose networks are compiled in between."""
+    family_runs(method)
+    assert family_compilations[method] == 1
+
+
+@pytest.mark.parametrize("method", NETWORKS)
 def test_the_checkpoint_says_its_method_and_styles(method, family_runs):
     model = load_model(checkpoint(family_runs(method)))
     assert model.network.method == method

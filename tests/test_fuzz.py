@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from benchmarks.fuzz import CHECKS, nothing_executed, run_kind
+from benchmarks.fuzz import CHECKS, little_memory, nothing_executed, run_kind
 from src.errors import UserError
 
 CASES = 7  # of each kind
@@ -33,3 +33,12 @@ def test_a_refusal_counts_as_such(monkeypatch):
 def test_what_is_executed_is_noticed():
     with pytest.raises(AssertionError, match="os.system"), nothing_executed():
         os.system("true")
+
+
+def test_memory_out_of_proportion_is_noticed(monkeypatch):
+    peaks = [2**30, 2**30 + 2**20, 2**30, 2**31]  # bytes before and after two cases
+    monkeypatch.setattr("benchmarks.fuzz.peak_memory", lambda: peaks.pop(0))
+    with little_memory():
+        pass
+    with pytest.raises(AssertionError, match="1024 MB of memory for one case"), little_memory():
+        pass

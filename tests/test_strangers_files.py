@@ -153,6 +153,13 @@ def test_a_tensor_of_more_numbers_than_its_storage_is_refused(tmp_path):
         read_torch_file(tmp_path / "a.pth")
 
 
+def test_a_pickle_that_numbers_its_objects_beyond_its_length_is_refused(tmp_path):
+    """Python makes room for every number up to the largest: here 320 MB, with a larger one all of the memory."""
+    write_pth(tmp_path / "a.pth", _pickled(b"r" + struct.pack("<I", 20_000_000)))
+    with pytest.raises(UserError, match="an object has a number beyond the file"):
+        read_torch_file(tmp_path / "a.pth")
+
+
 def test_a_packed_state_dict_is_refused_before_it_is_unpacked(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.pth", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", whole_pth())

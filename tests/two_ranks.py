@@ -1,8 +1,11 @@
 """A program that trains a few numbers on one process or several: two_ranks.py CONTENT STYLE BATCH OUT.
 
-Each process writes the numbers after each step to OUT/<rank>.npy.
+Each process writes the numbers after each step to OUT/<rank>.npy, and to OUT/<rank>.json how often it compiled its
+step, and the operators of that.
 """
 
+import json
+import os
 import sys
 from pathlib import Path
 
@@ -13,8 +16,10 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, nn, ops
 
+from src.ascend.primitives import cell_primitives
 from src.config import defaults
 from src.data.dataset import PairedImages
+from src.errors import run_entry
 from src.runtime import finish, setup
 from src.training.build import build_step
 from src.training.files import step_parameters
@@ -38,9 +43,8 @@ class Colours(nn.Cell):
         return total, ops.stack((total, total))
 
 
-def main(content, style, batch, out):
-    import os
-
+def main(argv):
+    content, style, batch, out = argv
     data = {"content_path": content, "style_path": style, "batch_size": int(batch), "image_size": 32, "min_side": 16}
     train = {"steps": STEPS, "optimizer": "sgd", "learning_rate": 0.5, "clip_norm": 0.1}
     runtime = {"device_target": "CPU", "distributed": "MS_ROLE" in os.environ}
@@ -55,8 +59,10 @@ def main(content, style, batch, out):
         step(*pair)
         found.append(objective.w.asnumpy().ravel().copy())
     np.save(Path(out) / f"{runtime.rank}.npy", np.array(found))
+    compiled = {"compilations": len(step.compile_cache), "operators": list(cell_primitives(step, pair))}
+    (Path(out) / f"{runtime.rank}.json").write_text(json.dumps(compiled), encoding="utf-8")
     finish(runtime)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(run_entry(main))

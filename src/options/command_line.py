@@ -2,10 +2,9 @@
 
 import argparse
 import itertools
-import os
 
 from src.errors import UserError
-from src.options.option import spell
+from src.options.option import home_path, spell
 
 EVERYTHING = "all"
 
@@ -145,7 +144,7 @@ def _is_given(flag, argv):
 def _expand_home(text):
     if isinstance(text, list):
         return [_expand_home(part) for part in text]
-    return text and os.path.expanduser(text)
+    return text and home_path(text)
 
 
 def _flag(name):

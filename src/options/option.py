@@ -8,6 +8,7 @@ The type, the range and the choices are checked whenever such a dataclass is mad
 line's text, or in Python.
 """
 
+import contextlib
 import copy
 import dataclasses
 import functools
@@ -21,6 +22,17 @@ from src.errors import UserError
 SWITCH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 # the name of a file or a folder: "~" at its beginning means the user's home
 PathText = typing.NewType("PathText", str)
+
+
+def home_path(text) -> str:
+    """A path whose "~" or "~user" at the beginning is replaced by the home folder.
+
+    Where there is no such user, the path is a file's name as any other: it becomes absolute, since it would be taken
+    for a home folder again.
+    """
+    with contextlib.suppress(ValueError):  # of what can be no user's name
+        text = os.path.expanduser(text)
+    return os.path.abspath(text) if text.startswith("~") else text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,9 +207,9 @@ def _convert(value, kind, where):
         if kind is bool:
             return value if isinstance(value, bool) else SWITCH[str(value).lower()]
         if kind in (str, PathText):
-            if not isinstance(value, str):
+            if not isinstance(value, str) or (kind is PathText and "\0" in value):  # which no path can hold
                 raise ValueError
-            return os.path.expanduser(value) if kind is PathText else value
+            return home_path(value) if kind is PathText else value
         if isinstance(value, bool):
             raise ValueError
         return _whole_number(value) if kind is int else kind(value)

@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from src.errors import UserError
+from src.options.option import home_path
 
 # sections of former versions, and the program that takes their options on its command line
 MOVED = {"quality": "benchmarks/quality.py", "pack": "scripts/pack_checkpoint.py"}
@@ -23,16 +24,16 @@ def overlay(values, sections, path, above=()):
     Raises:
         UserError: no such file, no YAML, an unknown section or option, recipes that start from each other.
     """
-    path = Path(path).expanduser()
+    path = Path(home_path(str(path)))
     document = _read(path)
     chain = (*above, path.resolve())
     base = document.pop("base", None)
     if base is not None:
-        if not isinstance(base, str):
+        if not isinstance(base, str) or "\0" in base:
             raise UserError(
                 f"config_path {path}: base: found {base!r:.60}, expected the path of a recipe from this one"
             )
-        start = path.parent / Path(base).expanduser()
+        start = path.parent / home_path(base)
         if start.resolve() in chain:
             raise UserError(f"config_path {path}: base: {base} starts from this recipe; take one of the two base away")
         if not start.is_file():

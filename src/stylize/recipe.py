@@ -8,6 +8,7 @@ from pathlib import Path
 
 from src.errors import UserError
 from src.images.metadata import read_recipe
+from src.options.option import home_path
 from src.sections import SECTIONS
 
 # options of each section in a recipe; the other options of `runtime` belong to the machine
@@ -115,7 +116,7 @@ class Again:
     def _locate(self, name) -> str:
         """A file by its name in the recipe: from the working folder, or else beside the picture."""
         beside = self.path.parent / Path(name).name
-        for place in (Path(name).expanduser(), beside):
+        for place in (Path(home_path(name)), beside):
             if place.exists():
                 return str(place)
         raise UserError(

@@ -17,6 +17,7 @@ from src.errors import UserError, os_error_line
 from src.models.shapes import BLOCKS, CHANNELS, MIXED, STEM, layer_names
 from src.models.vgg import IMAGENET_MEAN, IMAGENET_STD
 from src.weights.fast_neural_style import from_fast_neural_style, is_fast_neural_style
+from src.weights.mat_file import read_mat
 from src.weights.modelzoo import inception_shapes, take, vgg_index
 from src.weights.native import save_checkpoint
 from src.weights.torch_file import read_torch_file
@@ -132,15 +133,22 @@ def vgg_from_matconvnet(path):
     Raises:
         UserError: not such a file, or a filter is missing or misshapen.
     """
-    from scipy.io import loadmat
-
     try:
-        content = loadmat(path, squeeze_me=True, struct_as_record=False)
-        layers = {str(layer.name): layer for layer in np.atleast_1d(content["layers"])}
+        content = read_mat(path)
+        layers = content["layers"] if isinstance(content["layers"], list) else [content["layers"]]
+        filters = _matconvnet_filters({str(layer.name): layer for layer in layers})
+        average = _average_colour(content)
     except OSError as error:
         raise UserError(f"{path}: {os_error_line(error)}") from None
-    except Exception as error:  # noqa: BLE001  SciPy's reader raises whatever a damaged file leads it to
+    except Exception as error:  # noqa: BLE001  of whatever a file holds in place of layers
         raise UserError(f"{path}: not a MatConvNet network, or damaged ({error})") from None
+    depth = 19 if "conv3_4.weight" in filters else 16
+    sources = {name: f"conv{name}" for name in layer_names(BLOCKS[depth])}
+    return _vgg_params(filters, sources, path, average, (1 / 255,) * 3), f"vgg{depth}"
+
+
+def _matconvnet_filters(layers):
+    """{name.weight or name.bias: array} of layers by their names."""
     filters = {}
     for name, layer in layers.items():
         weights = getattr(layer, "weights", None)
@@ -150,18 +158,16 @@ def vgg_from_matconvnet(path):
             # height, width, in, out; MatConvNet correlates, as convolutions here do
             filters[f"{name}.weight"] = np.asarray(weights[0], np.float32).T.swapaxes(-1, -2)
             filters[f"{name}.bias"] = np.asarray(weights[1], np.float32).reshape(-1)
-    depth = 19 if "conv3_4.weight" in filters else 16
-    sources = {name: f"conv{name}" for name in layer_names(BLOCKS[depth])}
-    return _vgg_params(filters, sources, path, _average_colour(content, path), (1 / 255,) * 3), f"vgg{depth}"
+    return filters
 
 
-def _average_colour(content, path):
+def _average_colour(content):
     """The average RGB colour on [0, 1]. Older files keep it outside of `meta`; some have an average image instead."""
     meta = content.get("meta")
     normalisation = content.get("normalization") if meta is None else getattr(meta, "normalization", None)
     image = np.asarray(getattr(normalisation, "averageImage", ()), np.float64)
     if image.size < 3 or image.shape[-1] != 3:
-        raise UserError(f"{path}: no average colour (meta.normalization.averageImage); is it MatConvNet's?")
+        raise ValueError("no average colour: meta.normalization.averageImage")
     return image.reshape(-1, 3).mean(0) / 255
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from src.errors import UserError
 from src.files import atomic_write
+from src.weights.ckpt_lengths import check_lengths
 
 METADATA = "metadata"
 CHECKSUM = "checksum"
@@ -111,6 +112,7 @@ def read_checkpoint(path):
     if not path.stat().st_size:
         raise UserError(f"checkpoint {path}: the file is empty; copy or download it again")
     try:
+        check_lengths(path)
         with _named_ckpt(path) as named:
             loaded = ms.load_checkpoint(str(named))
     except (ValueError, RuntimeError, TypeError) as error:
@@ -124,6 +126,11 @@ def read_checkpoint(path):
     return {n: a.astype(np.float32) if a.dtype == np.float16 else a for n, a in arrays.items()}, metadata
 
 
+def _is_nearly_a_checksum(value) -> bool:
+    """Whether a value is the text of a SHA-256, perhaps a damaged one: no sentence has so many hexadecimal digits."""
+    return isinstance(value, str) and len(value) >= 32 and sum(map("0123456789abcdef".count, value)) > 0.75 * len(value)
+
+
 def _read_metadata(text, arrays, path):
     """The metadata without the checksum, which files of former versions lack."""
     try:
@@ -133,6 +140,9 @@ def _read_metadata(text, arrays, path):
     if not isinstance(metadata, dict):
         return None
     checksum = metadata.pop(CHECKSUM, None)
+    if checksum is None:
+        # a file of a former version; or of this one, and the damage hit the very name of the checksum
+        checksum = next(filter(_is_nearly_a_checksum, metadata.values()), None)
     if checksum is not None and checksum != compute_checksum(arrays, metadata):
         raise UserError(
             f"checkpoint {path}: damaged, its contents don't fit its checksum; take an earlier checkpoint, or copy or "

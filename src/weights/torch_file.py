@@ -7,6 +7,7 @@ Both layouts are read: the zip archive of PyTorch 1.6 and later, and the older o
 """
 
 import pickle
+import pickletools
 import struct
 import zipfile
 from collections import OrderedDict
@@ -31,6 +32,8 @@ STORAGES = {
     "ByteStorage": "u1",
     "BoolStorage": "?",
 }
+# opcodes of pickles that keep an object for later
+REMEMBERING = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 class _Unsafe(Exception):
@@ -110,6 +113,7 @@ class _Unpickler(pickle.Unpickler):
 
     def __init__(self, file):
         super().__init__(file, encoding="utf-8")
+        self.file = file
         self.kinds = {}
 
     def find_class(self, module, name):
@@ -126,6 +130,20 @@ class _Unpickler(pickle.Unpickler):
             raise ValueError("a storage is part of another one")
         self.kinds[str(pid[2])] = np.dtype(STORAGES[pid[1]])
         return _Storage(pid[1], str(pid[2]), int(pid[4]))
+
+    def load(self):
+        """The next pickle of the file.
+
+        Raises:
+            ValueError: it is damaged, or remembers an object under a number beyond its own length. Python makes room
+                for all numbers below that one: for 16 GB, six bytes are enough.
+        """
+        start = self.file.tell()
+        for opcode, argument, place in pickletools.genops(self.file):
+            if opcode.name in REMEMBERING and argument > place - start:
+                raise ValueError("an object has a number beyond the file")
+        self.file.seek(start)
+        return super().load()
 
 
 def _tensors(loaded):
