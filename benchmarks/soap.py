@@ -2,8 +2,9 @@
 
 Shampoo keeps running means of G G^T and G^T G for the gradient G of each weight matrix. Their eigenvectors turn the
 gradient into coordinates in which a step of Adam suits badly conditioned losses better. The turned means of squares
-are Adam's, the mean gradient is kept unturned. Differs from the paper: the products with the bases run in bfloat16
-where the processor has it, and the layers' bases are refreshed in different steps, so that all steps take alike long.
+are Adam's, the mean gradient is kept unturned. Differs from the paper: G G^T and G^T G are computed in bfloat16 where
+the processor has it, and the layers' bases are refreshed in different steps, so that all steps take alike long. The
+products with the bases stay in float32: rounded to bfloat16, the large coordinates would drown the small ones.
 """
 
 import contextlib
@@ -44,20 +45,19 @@ class Soap(torch.optim.Optimizer):
     def step(self):
         """Makes the step with the gradients that the parameters have."""
         pairs = [(group["lr"], p) for group in self.param_groups for p in group["params"] if p.grad is not None]
-        with fast_products():
-            for place, (rate, parameter) in enumerate(pairs):
-                gradient = parameter.grad.flatten(1) if parameter.ndim > 1 else parameter.grad
-                state = self.state[parameter]
-                if not state:
-                    self._begin(state, gradient)
-                    continue
-                state["step"] += 1
-                change = self._change(state, gradient)
-                parameter.add_(change.reshape(parameter.shape), alpha=-rate)
-                for axis in _turned(state):
-                    state[f"product{axis}"].lerp_(_product(gradient, axis), 1 - self.shampoo_beta)
-                    if state["step"] % self.every == place % self.every:
-                        _refresh(state, axis)
+        for place, (rate, parameter) in enumerate(pairs):
+            gradient = parameter.grad.flatten(1) if parameter.ndim > 1 else parameter.grad
+            state = self.state[parameter]
+            if not state:
+                self._begin(state, gradient)
+                continue
+            state["step"] += 1
+            change = self._change(state, gradient)
+            parameter.add_(change.reshape(parameter.shape), alpha=-rate)
+            for axis in _turned(state):
+                state[f"product{axis}"].lerp_(_product(gradient, axis), 1 - self.shampoo_beta)
+                if state["step"] % self.every == place % self.every:
+                    _refresh(state, axis)
 
     def _begin(self, state, gradient):
         state["step"] = torch.tensor(0.0)
@@ -88,7 +88,8 @@ def _turned(state):
 
 def _product(gradient, axis):
     """G G^T for axis 0, G^T G for axis 1."""
-    return gradient @ gradient.T if axis == 0 else gradient.T @ gradient
+    with fast_products():
+        return gradient @ gradient.T if axis == 0 else gradient.T @ gradient
 
 
 def _turn(state, matrix, back=False):

@@ -114,7 +114,7 @@ class Step:
             decay = min((1 + self.done) / (10 + self.done), self.ema_decay)
             for average, weight in zip(self.averages.values(), self.weights.values(), strict=True):
                 average.lerp_(weight.detach(), 1 - decay)
-        return [float(term) for term in terms]
+        return [term.item() for term in terms]
 
     @property
     def optimizer_name(self) -> str:
