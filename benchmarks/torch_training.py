@@ -11,7 +11,7 @@ So are the checkpoints, which train.py can go on from with --init_ckpt. The same
 Needs requirements.txt and requirements-benchmark.txt.
 
 Takes train.py's options, and a few of its own. By default it trains, with Adam, the style transfer network and the last
-two layers of the compact predictor. The bundled model was trained with SOAP, the predictor's other layers too:
+two layers of the compact predictor. The bundled model's last run used SOAP, and trained the predictor's other layers:
 
     ... --soap --whole_predictor --rates transfer.heads=0.7,predictor=0.3,predictor.hidden=0.6,predictor.dense=0.6
 """
