@@ -8,7 +8,8 @@ the style transfer network, run in bfloat16, which leaves the direction of the g
 fast where the processor has AVX512-BF16 or AMX. torch.compile joins what stands between the convolutions; it needs a
 C++ compiler, and where there is none the step runs without. Batches, losses and learning rates are those of train.py.
 So are the checkpoints, which train.py can go on from with --init_ckpt. The same command goes on from the last one.
-Needs requirements.txt and requirements-benchmark.txt.
+Needs requirements.txt and requirements-benchmark.txt. Where other programs take the cores, OMP_NUM_THREADS=1 before the
+command helps much: threads that wait for each other took 165 s for a step of 2 s.
 
 Takes train.py's options, and a few of its own. By default it trains, with Adam, the style transfer network and the last
 two layers of the compact predictor. The bundled model's last run used SOAP, and trained the predictor's other layers:

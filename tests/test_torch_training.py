@@ -110,7 +110,7 @@ def run(folder, tiny_checkpoint, tmp_path, run_entry_point):
         paths = {name: folder / place for name, place in paths.items()}
         options = {**RECIPE, **paths, "init_ckpt": tiny_checkpoint, "output_dir": tmp_path / output, **options}
         words = [part for name, value in options.items() for part in (f"--{name}", value)]
-        process = run_entry_point("benchmarks/torch_training.py", *words, *switches)
+        process = run_entry_point("benchmarks/torch_training.py", *words, *switches, OMP_NUM_THREADS="1")
         assert process.returncode == status, process.stdout + process.stderr
         return process
 
