@@ -91,7 +91,7 @@ class Run:
     """
 
     def __init__(self, options, output):
-        from benchmarks.torch_step import Step
+        from benchmarks.torch_training_step import Step
         from src.data.dataset import PairedImages
         from src.runtime import setup
         from src.training.files import CheckpointFolder
