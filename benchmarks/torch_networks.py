@@ -124,15 +124,23 @@ class CompactPredictor(nn.Module):
         self.hidden = nn.Linear(count, 256)
         self.dense = nn.Linear(256, network.embedding_dim)
 
-    def statistics(self, style):
-        """Standardised statistics (N, 736), as a loss network would have them, of style images (N, 3, H, W)."""
+    def moments(self, style):
+        """Means and deviations (N, 736) of the channels of all stages, of style images (N, 3, H, W)."""
         x, rows = style * 2 - 1, []
         for stage in self.stages:
             x = stage(x)
-            variance, mean = torch.var_mean(x, (2, 3), unbiased=False)
+            variance, mean = torch.var_mean(x.float(), (2, 3), unbiased=False)
             rows += [mean, torch.sqrt(variance + 1e-6)]
-        standard = (torch.cat(rows, 1) - self.center) / self.scale
+        return torch.cat(rows, 1)
+
+    def standardised(self, moments):
+        """What `moments` gave as statistics (N, 736) that a loss network would have, standardised."""
+        standard = (moments - self.center) / self.scale
         return self.translate(standard) + self.refine(functional.relu(self.refine_hidden(standard)))
+
+    def statistics(self, style):
+        """The standardised statistics (N, 736) of style images (N, 3, H, W)."""
+        return self.standardised(self.moments(style))
 
     def embed(self, statistics):
         """Style embeddings of what `statistics` gave."""

@@ -1,0 +1,108 @@
+"""The losses of `src.losses` and `src.color_loss` in PyTorch, of pastiches under fixed style crops."""
+
+import torch
+from torch.nn import functional
+
+from benchmarks.torch_half import gram
+from src.color_loss import AREAS, LEAST_COVARIANCE, LEAST_VARIANCE
+from src.grid_energy import FLOOR, FREQUENCIES, LUMA, around_mask, near_mask, tables
+
+TERMS = ("total", "content", "style", "tv", "grid", "color")
+
+
+def mean_square(x):
+    """The mean square of each image, (N, ...) to (N,)."""
+    return x.square().flatten(1).mean(1)
+
+
+def relative_error(actual, target, energy):
+    """Mean over the images of their mean squared error, divided by their energies (N,)."""
+    return (mean_square(actual - target) / (energy + 1e-8)).mean()
+
+
+def color_moments(images):
+    """Means and covariances of the colors for each side of `src.color_loss.AREAS`, (N, 3, 4) each."""
+    moments = []
+    for side in AREAS:
+        colors = functional.avg_pool2d(images, side).flatten(2)
+        mean = colors.mean(2, keepdim=True)
+        centred = colors - mean
+        moments.append(torch.cat((mean, centred @ centred.mT / colors.shape[2]), 2))
+    return moments
+
+
+def color_loss(actual, target):
+    """The mean over the images of `src.color_loss.color_loss`; see `color_moments`."""
+    total = 0
+    for k, (found, wanted) in enumerate(zip(actual, target, strict=True)):
+        covariance, style = found[:, :, 1:], wanted[:, :, 1:]
+        if k == 0:
+            distance = (found[:, :, 0] - wanted[:, :, 0]).square().sum(1)
+            variance = style.diagonal(dim1=1, dim2=2).sum(1)
+            total = (distance / (variance + LEAST_VARIANCE)).mean()
+        energy = style.square().sum((1, 2)) + covariance.detach().square().sum((1, 2)) + LEAST_COVARIANCE
+        total = total + ((covariance - style).square().sum((1, 2)) / energy).mean() / len(AREAS)
+    return total
+
+
+class GridLoss:
+    """The loss of `src.losses.GridLoss`, of square images of one size."""
+
+    def __init__(self, side):
+        cosines, sines = (torch.from_numpy(table).float() for table in tables(side))
+        self.table = torch.complex(cosines, -sines)
+        self.near, self.around = (torch.from_numpy(mask / mask.sum()).float() for mask in (near_mask(), around_mask()))
+        self.luma = torch.from_numpy(LUMA)[:, None, None]
+
+    def __call__(self, images):
+        """images (N, 3, side, side) in [0, 1]: a number."""
+        luma = (images * self.luma).sum(1)
+        luma = (luma - luma.mean((1, 2), keepdim=True)).to(self.table.dtype)
+        power = torch.view_as_real(self.table @ luma @ self.table.T).square().sum(-1)
+        power = power.reshape(len(images), 3, len(self.near), 3, len(self.near)).transpose(2, 3)
+        peak, around = ((power * mask).sum((3, 4)) + FLOOR for mask in (self.near, self.around))
+        logs = (peak / around).log().clamp(min=0)
+        return torch.stack([logs[:, k, m] for k, m in FREQUENCIES]).mean()
+
+
+class Losses:
+    """Content, style, total-variation, grid and color loss.
+
+    Args:
+        options: `src.sections.LossConfig`, `normalize_losses` balanced and `tv_norm` absolute.
+        side: of the pastiches, pixels; a multiple of 4.
+        features: function of images (N, 3, H, W) and perhaps of feature layers, see
+            `benchmarks.torch_networks.LossNetwork`.
+    """
+
+    def __init__(self, options, side, features):
+        self.options, self.features, self.grid = options, features, GridLoss(side)
+
+    def describe(self, style):
+        """A style crop (1, 3, H, W) as `__call__` takes it: Gram matrices, in half precision, and color moments."""
+        with torch.no_grad():
+            found = self.features(style)
+            grams = [gram(found[tap])[0].half() for tap in self.options.style_taps]
+            return grams, [moments[0] for moments in color_moments(style)]
+
+    def __call__(self, content, pastiche, styles):
+        """The losses `TERMS`, numbers, of pastiches of contents, both (N, 3, H, W), under N described styles."""
+        options = self.options
+        with torch.no_grad():
+            targets = self.features(content, tuple(options.content_taps))
+        found = self.features(pastiche)
+        of_content, of_style = 0, 0
+        for tap, weight in options.content_taps.items():
+            target = targets[tap].float()
+            of_content = of_content + weight * relative_error(found[tap].float(), target, mean_square(target))
+        for k, (tap, weight) in enumerate(options.style_taps.items()):
+            actual, target = gram(found[tap]), torch.stack([grams[k] for grams, _ in styles]).float()
+            energy = mean_square(target) + mean_square(actual.detach())
+            of_style = of_style + weight * relative_error(actual, target, energy)
+        variation = sum(pastiche.diff(dim=axis).abs().mean() for axis in (2, 3))
+        of_grid = self.grid(pastiche)
+        of_colors = zip(*(moments for _, moments in styles), strict=True)
+        color = color_loss(color_moments(pastiche), [torch.stack(matrices) for matrices in of_colors])
+        total = options.content_weight * of_content + options.style_weight * of_style
+        total = total + options.tv_weight * variation + options.grid_weight * of_grid + options.color_weight * color
+        return total, of_content, of_style, variation, of_grid, color

@@ -1,0 +1,146 @@
+"""benchmarks/torch_training.py: its own operators, its optimizer, and a run that goes on as if never stopped."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs requirements-benchmark.txt")
+
+from benchmarks.soap import Soap  # noqa: E402
+from benchmarks.tiny import OPTIONS, write_all  # noqa: E402
+from benchmarks.torch_half import gram, reflect_pad  # noqa: E402
+from benchmarks.torch_losses import TERMS, GridLoss, color_loss, color_moments  # noqa: E402
+from src.weights.native import read_checkpoint  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPE = {
+    **OPTIONS,
+    "config_path": ROOT / "configs/compact_vgg16.yaml",
+    "style_size": 48,
+    "image_size": 48,
+    "normalize_losses": "balanced",
+    "style_loss_clamp": 0,
+    "style_kinds": "",
+    "lr_schedule": "constant",
+    "log_every": 1,
+    "save_every": 2,
+    "compile": "false",
+}
+
+
+def doubles(*shape, seed=0):
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+
+
+@pytest.mark.parametrize("border", [1, 4])
+def test_the_padding_is_pytorchs_and_so_is_its_gradient(border):
+    x, weights = doubles(1, 2, 5, 6), doubles(1, 2, 5 + 2 * border, 6 + 2 * border, seed=1).detach()
+    expected = torch.nn.functional.pad(x, (border,) * 4, mode="reflect")
+    torch.testing.assert_close(reflect_pad(x, border), expected)
+    found, wanted = (torch.autograd.grad((y * weights).sum(), x)[0] for y in (reflect_pad(x, border), expected))
+    torch.testing.assert_close(found, wanted)
+    assert torch.autograd.gradcheck(lambda x: reflect_pad(x, border), (x,))
+
+
+def test_gram_matrices_and_their_gradient():
+    x = doubles(2, 3, 4, 5)
+    flat = x.flatten(2)
+    torch.testing.assert_close(gram(x), flat @ flat.mT / 20)
+    assert torch.autograd.gradcheck(gram, (x,))
+
+
+def test_losses_are_those_of_the_mindspore_step():
+    import mindspore as ms
+
+    from src import color_loss as ours
+    from src.losses import GridLoss as OurGridLoss
+
+    rng = np.random.default_rng(0)
+    images, styles = (rng.random((2, 3, 64, 64)).astype(np.float32) ** power for power in (1, 3))
+    images[:, :, ::4] *= 0.5
+    grid = OurGridLoss()(ms.Tensor(images)).asnumpy()
+    assert grid > 0.1
+    assert GridLoss(64)(torch.from_numpy(images)).item() == pytest.approx(grid, rel=1e-3)
+    moments = ours.ColorMoments()
+    color = ours.color_loss(moments(ms.Tensor(images)), moments(ms.Tensor(styles))).asnumpy().mean()
+    found = color_loss(color_moments(torch.from_numpy(images)), color_moments(torch.from_numpy(styles)))
+    assert found.item() == pytest.approx(color, rel=1e-3)
+
+
+def loss_after(make, rate, steps=300):
+    """The loss that an optimizer leaves of |A (W - T) B|^2, where A and B stretch directions by 1 to 10, and turn."""
+    generator = torch.Generator().manual_seed(0)
+
+    def stretch():
+        turn = torch.linalg.qr(torch.randn(24, 24, generator=generator))[0]
+        return turn * torch.logspace(0, 1, 24) @ torch.linalg.qr(torch.randn(24, 24, generator=generator))[0]
+
+    left, right, target = stretch(), stretch(), torch.randn(24, 24, generator=generator)
+    weight = torch.zeros(24, 24, requires_grad=True)
+    optimizer = make([weight], lr=rate)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
+        loss = (left @ (weight - target) @ right).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return loss.item()
+
+
+def test_soap_is_faster_than_adam_where_directions_are_stretched_unlike():
+    rates = (0.01, 0.03, 0.1)
+    soap, adam = (min(loss_after(make, rate=rate) for rate in rates) for make in (Soap, torch.optim.Adam))
+    assert soap < adam / 1000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("torch")
+    write_all(folder)
+    return folder
+
+
+@pytest.fixture
+def run(folder, tiny_checkpoint, tmp_path, run_entry_point):
+    """Runs the program in a process of its own, in which PyTorch comes before MindSpore."""
+
+    def run(output, *switches, status=0, **options):
+        paths = {"content_path": "content", "style_path": "style", "ckpt_path": "weights"}
+        paths = {name: folder / place for name, place in paths.items()}
+        options = {**RECIPE, **paths, "init_ckpt": tiny_checkpoint, "output_dir": tmp_path / output, **options}
+        words = [part for name, value in options.items() for part in (f"--{name}", value)]
+        process = run_entry_point("benchmarks/torch_training.py", *words, *switches, OMP_NUM_THREADS="1")
+        assert process.returncode == status, process.stdout + process.stderr
+        return process
+
+    return run
+
+
+def rows(path):
+    table = np.genfromtxt(path / "losses.csv", delimiter=",", names=True)
+    return np.stack([table[name] for name in TERMS], 1)
+
+
+@pytest.mark.parametrize("switches", [(), ("--soap", "--whole_predictor", "--rates", "predictor=0.3")], ids=str)
+def test_the_same_command_goes_on(run, tmp_path, tiny_checkpoint, switches):
+    run("whole", *switches, steps=4)
+    run("parts", *switches, steps=2)
+    assert "resuming after step 2" in run("parts", *switches, steps=4).stdout
+    np.testing.assert_allclose(rows(tmp_path / "parts"), rows(tmp_path / "whole"), rtol=1e-3)
+    (whole, _), (parts, _) = (
+        read_checkpoint(tmp_path / name / "checkpoints" / "step_00000004.ckpt") for name in ("whole", "parts")
+    )
+    before, _ = read_checkpoint(tiny_checkpoint)
+    changed = {name for name, array in whole.items() if not np.array_equal(array, before[name])}
+    assert "transfer.contract1.conv.weight" in changed and "predictor.hidden.weight" in changed
+    assert ("predictor.stages.0.0.weight" in changed) == bool(switches)
+    for name in whole:
+        np.testing.assert_allclose(parts[name], whole[name], atol=1e-4)
+    error = run("parts", f"--soap={str(not switches).lower()}", steps=6, status=2).stderr
+    assert "step_00000004.state.ckpt: found" in error and "use the options of that run" in error
+
+
+def test_what_it_cannot_do_is_refused_with_the_option(run):
+    assert "option optimizer: found 'muon'" in run("out", optimizer="muon", status=2).stderr
+    assert "option rates: found 'gone'" in run("out", rates="gone=1", status=2).stderr
