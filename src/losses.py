@@ -39,10 +39,10 @@ def image_means(x):
     return x.reshape((x.shape[0], -1)).mean(1)
 
 
-def shown_terms(names, values, most=5) -> str:
-    """The first few terms for a line of progress, without those of single feature layers."""
-    wanted = [f"{name} {value:.4g}" for name, value in zip(names, values, strict=True) if not _LAYER.search(name)]
-    return ", ".join(wanted[:most])
+def shown_terms(names, values) -> str:
+    """The terms for a line of progress, without those of single feature layers."""
+    pairs = zip(names, values, strict=True)
+    return ", ".join(f"{name} {value:.4g}" for name, value in pairs if not _LAYER.search(name))
 
 
 def tap_loss(actual, target, normalize, clamp):

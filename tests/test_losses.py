@@ -147,6 +147,11 @@ def test_the_grid_loss_is_a_term_with_a_weight():
     assert line.startswith("total ") and "grid " in line and "relu" not in line
 
 
+def test_a_line_of_progress_has_every_term_but_those_of_layers():
+    names = ("total", "content", "style", "tv", "grid", "color", "content_relu3_3", "style_relu1_2")
+    assert shown_terms(names, range(8)) == "total 0, content 1, style 2, tv 3, grid 4, color 5"
+
+
 @pytest.mark.parametrize("normalize", [False, True, "balanced"])
 def test_total_is_the_weighted_sum_of_its_terms(normalize):
     loss = options(normalize_losses=normalize, content_weight=1.5, style_weight=0.25, tv_weight=2.0)
