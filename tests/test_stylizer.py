@@ -119,12 +119,14 @@ def test_large_contents_are_stylised_smaller_and_enlarged_without_tiles(stylizer
 
 
 def test_sizes_share_one_compilation(compilations, stylizer, image):
+    model, counts = stylizer.networks.model, []
     embedding = stylizer.embed(image(40, 40, 1))
     for size in ((32, 32), (48, 20), (80, 64)):
         stylizer.stylize(image(*size, 0), embedding)
         stylizer.embed(image(*size, 0))
-    assert compilations(stylizer.networks.model.transfer) == 1
-    assert compilations(stylizer.networks.model.predictor) == 1
+        counts.append((compilations(model.transfer), compilations(model.predictor)))
+    # before the first size, other tests may have compiled them, and MindSpore may have forgotten that
+    assert counts == counts[:1] * 3 and min(counts[0]) >= 1
 
 
 @pytest.mark.parametrize("size", [(1, 1), (64, 64), (300, 500), (12000, 80)])

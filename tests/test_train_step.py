@@ -190,6 +190,9 @@ def test_a_training_that_only_skips_is_ended():
 def test_steps_share_one_compilation(compilations, plain, scaled):
     """Neither other images, nor a skipped step, nor another loss scale compile anew."""
     for step in (plain, scaled):
+        counts = []
         for a in (0.5, np.inf, 0.25):
             run(step, a, 1.0)
-        assert compilations(step) == 1
+            counts.append(compilations(step))
+        # before the first run, other tests may have compiled the step, and MindSpore may have forgotten that
+        assert counts == counts[:1] * 3 and counts[0] >= 1
