@@ -62,8 +62,7 @@ def run_entry(main, argv=None) -> int:
     finally:
         signals.watch_the_end()
     if note:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        _flush()
         Path(note).write_text(str(status), encoding="utf-8")
     return status
 

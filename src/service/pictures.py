@@ -45,10 +45,8 @@ def check_picture(data, what, most_pixels, size=0) -> tuple[int, int]:
         raise Refusal(415, f"{what}: is no picture that the service reads; send a {NAMES} file") from None
     except Image.DecompressionBombError:
         width = height = 2**15
-    except Exception as error:
-        if lacks_memory(error):
-            raise  # the server's lack, not the picture's fault
-        raise Refusal(422, f"{what}: {describe_damage(error)}; send another picture") from None
+    except Exception as error:  # noqa: BLE001  decoders raise whatever a damaged file leads them to
+        raise _refusal(what, error) from None
     scale = size / max(1, min(width, height)) if size else 1
     if max(width * height, width * height * scale**2) > most_pixels:
         asked = f" at size {size}" if width * height <= most_pixels else ""
@@ -64,10 +62,8 @@ def decode_picture(data, what) -> np.ndarray:
     """
     try:
         return np.array(decode(io.BytesIO(data)))
-    except Exception as error:
-        if lacks_memory(error):
-            raise  # the server's lack, not the picture's fault
-        raise Refusal(422, f"{what}: {describe_damage(error)}; send another picture") from None
+    except Exception as error:  # noqa: BLE001  decoders raise whatever a damaged file leads them to
+        raise _refusal(what, error) from None
 
 
 def encode_picture(image, kind) -> bytes:
@@ -84,3 +80,10 @@ def encode_picture(image, kind) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, kind, **_SETTINGS[kind])
     return stream.getvalue()
+
+
+def _refusal(what, error) -> Exception:
+    """What to raise where reading a picture raised `error`: a lack of memory is the server's, not the picture's."""
+    if lacks_memory(error):
+        return error
+    return Refusal(422, f"{what}: {describe_damage(error)}; send another picture")
