@@ -4,10 +4,10 @@ import torch
 from torch.nn import functional
 
 from benchmarks.torch_half import gram
-from src.color_loss import AREAS, LEAST_COVARIANCE, LEAST_VARIANCE
+from src.color_loss import AREAS, COLOR_AREAS, LEAST_BAND, LEAST_COVARIANCE, LEAST_VARIANCE, LUMA_CHROMA
 from src.grid_energy import FLOOR, FREQUENCIES, LUMA, around_mask, near_mask, tables
 
-TERMS = ("total", "content", "style", "tv", "grid", "color")
+TERMS = ("total", "content", "style", "tv", "grid", "color", "band")
 
 
 def mean_square(x):
@@ -34,15 +34,37 @@ def color_moments(images):
 def color_loss(actual, target):
     """The mean over the images of `src.color_loss.color_loss`; see `color_moments`."""
     total = 0
-    for k, (found, wanted) in enumerate(zip(actual, target, strict=True)):
+    for side in COLOR_AREAS:
+        found, wanted = actual[AREAS.index(side)], target[AREAS.index(side)]
         covariance, style = found[:, :, 1:], wanted[:, :, 1:]
-        if k == 0:
+        if side == 1:
             distance = (found[:, :, 0] - wanted[:, :, 0]).square().sum(1)
             variance = style.diagonal(dim1=1, dim2=2).sum(1)
             total = (distance / (variance + LEAST_VARIANCE)).mean()
         energy = style.square().sum((1, 2)) + covariance.detach().square().sum((1, 2)) + LEAST_COVARIANCE
-        total = total + ((covariance - style).square().sum((1, 2)) / energy).mean() / len(AREAS)
+        total = total + ((covariance - style).square().sum((1, 2)) / energy).mean() / len(COLOR_AREAS)
     return total
+
+
+def bands(moments):
+    """Covariances (N, bands, 3, 3) of brightness and color differences, of what `color_moments` gave."""
+    turn = torch.tensor(LUMA_CHROMA, dtype=moments[0].dtype)
+    covariances = turn @ torch.stack([matrix[:, :, 1:] for matrix in moments], 1) @ turn.T
+    return torch.cat((covariances[:, :-1] - covariances[:, 1:], covariances[:, -1:]), 1)
+
+
+def band_loss(actual, target):
+    """The mean over the images of `src.color_loss.band_loss`; see `color_moments`."""
+    (luma, chroma, colors), wanted = (_strengths(bands(moments)) for moments in (actual, target))
+    logarithms = torch.cat(((luma / wanted[0]).log(), (chroma / wanted[1]).log()))
+    bounded = 2 * ((1 + logarithms.square()).sqrt() - 1)
+    return 2 * bounded.mean() + (colors - wanted[2]).square().sum((2, 3)).mean()
+
+
+def _strengths(covariances):
+    luma = covariances[:, :, 0, 0].clamp(min=0) + LEAST_BAND
+    chroma = (covariances[:, :, 1, 1] + covariances[:, :, 2, 2]).clamp(min=0) + LEAST_BAND
+    return luma, chroma, covariances[:, :, 1:, 1:] / chroma[..., None, None]
 
 
 class GridLoss:
@@ -66,7 +88,7 @@ class GridLoss:
 
 
 class Losses:
-    """Content, style, total-variation, grid and color loss.
+    """Content, style, total-variation, grid, color and band loss.
 
     Args:
         options: `src.sections.LossConfig`, `normalize_losses` balanced and `tv_norm` absolute.
@@ -102,7 +124,9 @@ class Losses:
         variation = sum(pastiche.diff(dim=axis).abs().mean() for axis in (2, 3))
         of_grid = self.grid(pastiche)
         of_colors = zip(*(moments for _, moments in styles), strict=True)
-        color = color_loss(color_moments(pastiche), [torch.stack(matrices) for matrices in of_colors])
+        moments, wanted = color_moments(pastiche), [torch.stack(matrices) for matrices in of_colors]
+        color, band = color_loss(moments, wanted), band_loss(moments, wanted)
         total = options.content_weight * of_content + options.style_weight * of_style
-        total = total + options.tv_weight * variation + options.grid_weight * of_grid + options.color_weight * color
-        return total, of_content, of_style, variation, of_grid, color
+        total = total + options.tv_weight * variation + options.grid_weight * of_grid
+        total = total + options.color_weight * color + options.band_weight * band
+        return total, of_content, of_style, variation, of_grid, color, band

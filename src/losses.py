@@ -1,4 +1,4 @@
-"""Content, style, total-variation, grid and color loss. `StylizationLoss` gives their named terms and the total."""
+"""Content, style, total-variation, grid, color and band loss. `StylizationLoss` gives the named terms and the total."""
 
 import re
 
@@ -8,7 +8,7 @@ from mindspore import nn, ops
 from mindspore.ops import constexpr
 
 from src import compilation, grid_energy
-from src.color_loss import ColorMoments, color_loss
+from src.color_loss import ColorMoments, band_loss, color_loss
 from src.compilation import set_free_inputs
 from src.errors import UserError
 
@@ -134,9 +134,9 @@ def total_variation(images, norm):
 
 
 class StylizationLoss(nn.Cell):
-    """Weighted sum of content, style, total-variation, grid and color loss, with the weights of `loss_options`.
+    """Weighted sum of content, style, total-variation, grid, color and band loss, with the weights of `loss_options`.
 
-    Ghiasi et al. 2017, section 2. Grid and color loss are not in the paper; with weight 0 there is no such term.
+    Ghiasi et al. 2017, section 2. Grid, color and band loss are not in the paper; with weight 0 there is no such term.
 
     Args:
         loss_options: `src.sections.LossConfig`.
@@ -159,15 +159,16 @@ class StylizationLoss(nn.Cell):
         self.normalize_content = bool(loss_options.normalize_losses)  # contents have no styles to balance
         self.grid_weight = loss_options.grid_weight
         self.grid = GridLoss() if loss_options.grid_weight > 0 else None
-        self.color_weight = loss_options.color_weight
-        self.moments = ColorMoments() if loss_options.color_weight > 0 else None
+        self.color_weight, self.band_weight = loss_options.color_weight, loss_options.band_weight
+        self.moments = ColorMoments() if self.color_weight > 0 or self.band_weight > 0 else None
         self.names = (
             "total",
             "content",
             "style",
             "tv",
             *(("grid",) if self.grid is not None else ()),
-            *(("color",) if self.moments is not None else ()),
+            *(("color",) if self.color_weight > 0 else ()),
+            *(("band",) if self.band_weight > 0 else ()),
             *(f"content_{t}" for t in loss_options.content_taps),
             *(f"style_{t}" for t in loss_options.style_taps),
         )
@@ -180,7 +181,7 @@ class StylizationLoss(nn.Cell):
             images: the style images, (N, 3, H, W) in [0, 1].
 
         Returns:
-            Gram matrices, one a style tap; then, where there is a color loss, the moments of the colors.
+            Gram matrices, one a style tap; then, where there is a color or a band loss, the moments of the colors.
         """
         grams = ()
         for i, _ in self.style_taps:
@@ -195,6 +196,10 @@ class StylizationLoss(nn.Cell):
         for i, _ in self.content_taps:
             wanted += (features[i].astype(ms.float32),)
         return wanted
+
+    def _over_images(self, each):
+        """The mean of a loss over the images, or over the styles of a blend by their weights."""
+        return each.mean() if self.blend is None else (each * self.blend).sum()
 
     def construct(self, pastiche, pastiche_features, content_features, style_grams):
         """Compares a pastiche with the targets.
@@ -220,7 +225,7 @@ class StylizationLoss(nn.Cell):
             i, weight = self.style_taps[k]
             gram = gram_matrix(pastiche_features[i].astype(ms.float32))
             each = tap_loss(gram, style_grams[k], self.normalize, self.clamp)
-            term = each.mean() if self.blend is None else (each * self.blend).sum()
+            term = self._over_images(each)
             style_terms += (term,)
             style = style + weight * term
         tv = total_variation(pastiche.astype(ms.float32), self.tv_norm)
@@ -231,9 +236,15 @@ class StylizationLoss(nn.Cell):
             total = total + self.grid_weight * grid_terms[0]
         color_terms = ()
         if self.moments is not None:
-            each = color_loss(self.moments(pastiche.astype(ms.float32)), style_grams[len(self.style_taps) :])
-            color_terms = (each.mean() if self.blend is None else (each * self.blend).sum(),)
-            total = total + self.color_weight * color_terms[0]
+            moments, wanted = self.moments(pastiche.astype(ms.float32)), style_grams[len(self.style_taps) :]
+            if self.color_weight > 0:
+                term = self._over_images(color_loss(moments, wanted))
+                color_terms += (term,)
+                total = total + self.color_weight * term
+            if self.band_weight > 0:
+                term = self._over_images(band_loss(moments, wanted))
+                color_terms += (term,)
+                total = total + self.band_weight * term
         return total, ops.stack((total, content, style, tv, *grid_terms, *color_terms, *content_terms, *style_terms))
 
 

@@ -25,6 +25,7 @@ OUT_OF_RANGE = [
     ("loss", "content_taps", {"relu3_1": -1.0}, "each 0 or more"),
     ("loss", "grid_weight", -0.1, "0 or more"),
     ("loss", "color_weight", -0.1, "0 or more"),
+    ("loss", "band_weight", -0.1, "0 or more"),
     ("data", "style_crops", -1, "0 or more"),
     ("data", "image_size", 0, "1 or more"),
     ("data", "style_size", -1, "1 or more, or 0 for image_size"),

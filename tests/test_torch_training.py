@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="needs requirements-benchmark.txt")
 from benchmarks.soap import Soap  # noqa: E402
 from benchmarks.tiny import OPTIONS, write_all  # noqa: E402
 from benchmarks.torch_half import gram, reflect_pad  # noqa: E402
-from benchmarks.torch_losses import TERMS, GridLoss, color_loss, color_moments  # noqa: E402
+from benchmarks.torch_losses import TERMS, GridLoss, band_loss, color_loss, color_moments  # noqa: E402
 from src.weights.native import read_checkpoint  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,9 +63,12 @@ def test_losses_are_those_of_the_mindspore_step():
     assert grid > 0.1
     assert GridLoss(64)(torch.from_numpy(images)).item() == pytest.approx(grid, rel=1e-3)
     moments = ours.ColorMoments()
-    color = ours.color_loss(moments(ms.Tensor(images)), moments(ms.Tensor(styles))).asnumpy().mean()
-    found = color_loss(color_moments(torch.from_numpy(images)), color_moments(torch.from_numpy(styles)))
-    assert found.item() == pytest.approx(color, rel=1e-3)
+    both = (
+        [moments(ms.Tensor(x)) for x in (images, styles)],
+        [color_moments(torch.from_numpy(x)) for x in (images, styles)],
+    )
+    for loss, ms_loss in ((color_loss, ours.color_loss), (band_loss, ours.band_loss)):
+        assert loss(*both[1]).item() == pytest.approx(ms_loss(*both[0]).asnumpy().mean(), rel=1e-3)
 
 
 def loss_after(make, rate, steps=300):

@@ -18,15 +18,14 @@ class PasticheLoss(nn.Cell):
         blend: weights of the styles, which sum to 1.
 
     Raises:
-        UserError: a pastiche too small for the grid or the color loss.
+        UserError: a pastiche too small for the grid, the color or the band loss.
     """
 
     def __init__(self, loss_network, taps, loss_options, pastiche, blend):
         super().__init__()
         if loss_options.grid_weight > 0:
             check_grid_side(min(pastiche.shape[2:]), "the pastiche has")
-        if loss_options.color_weight > 0:
-            check_color_side(min(pastiche.shape[2:]), "the pastiche has")
+        check_color_side(min(pastiche.shape[2:]), "the pastiche has", loss_options)
         self.pastiche = Parameter(ms.Tensor(pastiche), name="pastiche")
         self.loss_network = loss_network
         self.loss = StylizationLoss(loss_options, taps, blend)

@@ -110,6 +110,12 @@ class LossConfig(Options):
     color_weight: float = option(
         0.0, "weight of the color loss: means and covariances of the colors against the style's; 0 for none", least=0
     )
+    band_weight: float = option(
+        0.0,
+        "weight of the band loss: how much brightness and color vary at each size of detail, 1 to 16 pixels, against "
+        "the style's; 0 for none",
+        least=0,
+    )
     normalize_losses: bool | str = option(
         False,
         "divide each image's loss at each tap by the target's own energy (needed by distilled_vgg19); balanced divides "

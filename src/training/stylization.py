@@ -34,8 +34,7 @@ def build_stylization(options, model, runtime):
     check_crops(options)
     if options.loss.grid_weight > 0:
         check_grid_side(options.data.image_size, "option image_size has")
-    if options.loss.color_weight > 0:
-        check_color_side(min(options.data.image_size, options.data.style_side), "crops have")
+    check_color_side(min(options.data.image_size, options.data.style_side), "crops have", options.loss)
     return create_stylization(model, options.loss, load, options.data.style_crops > 0)
 
 
