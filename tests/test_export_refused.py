@@ -24,11 +24,6 @@ def refused(settings, runtime, match):
 @pytest.mark.parametrize(
     "options, match",
     [
-        ({"height": 30}, "option height: found 30, expected a multiple of 4; the nearest are 28 and 32"),
-        ({"width": 255}, "option width: found 255, .* 252 and 256"),
-        ({"width": -4}, "option width: found -4, expected a multiple of 4 from 16 up"),
-        ({"style_width": 20}, "option style_width: found 20, expected at least 64"),
-        ({"parts": "predictor", "style_height": 0}, "option style_height: found 0, expected at least 64"),
         ({"file_format": "AIR", "dynamic": True}, "option dynamic: AIR takes fixed sizes only"),
         ({"file_format": "AIR"}, "option file_format: AIR can only be written on an Ascend device.*CPU"),
         ({"parts": "tiles", "dynamic": True}, "option parts: tiles are exported as ONNX with free sides"),
@@ -40,10 +35,6 @@ def test_settings_are_refused_before_anything_is_loaded(options, match, export_s
     # so a checkpoint that isn't there goes unnoticed
     refused(replace(export_settings(**options), ckpt_path=str(tmp_path / "absent.ckpt")), runtime, match)
     assert not list(tmp_path.iterdir())
-
-
-def test_sizes_are_not_checked_when_they_are_free(export_settings):
-    assert exporter.check_settings(export_settings(height=30, style_width=3, dynamic=True)).name == "model.mindir"
 
 
 def test_the_ending_may_be_written_or_left_out(export_settings, tmp_path):

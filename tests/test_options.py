@@ -46,7 +46,12 @@ OUT_OF_RANGE = [
     ("stylize", "strength", 1.6, "0 to 1.5"),
     ("stylize", "size", -1, "1 or more, or 0 for the content's own size"),
     ("stylize", "tile", 124, "a multiple of 4 from 128 up, or 0 to choose"),
-    ("stylize", "tile", 130, "a multiple of 4 from 128 up, or 0 to choose"),
+    ("stylize", "tile", 130, "a multiple of 4 from 128 up, or 0 to choose .*; the nearest are 128 and 132$"),
+    ("export", "height", 30, "a multiple of 4 from 16 up; the nearest are 28 and 32$"),
+    ("export", "width", 255, "a multiple of 4 from 16 up; the nearest are 252 and 256$"),
+    ("export", "width", -4, "a multiple of 4 from 16 up$"),
+    ("export", "style_height", 0, "64 or more$"),
+    ("export", "style_width", 63, "64 or more$"),
     ("stylize", "blend_steps", 1, "2 to 16, or 0 for one blend"),
     ("stylize", "blend_steps", 17, "2 to 16, or 0 for one blend"),
     ("stylize", "style_weights", [float("inf")], "each a finite number"),
@@ -80,6 +85,8 @@ def test_values_at_the_bounds_are_in_range():
         ("eval", "interpolation", 2),
         ("stylize", "strength", 1.5),
         ("stylize", "tile", 128),
+        ("export", "height", 16),
+        ("export", "style_width", 64),
         ("stylize", "blend_steps", 16),
         ("optimize", "style_scale", [0.05, 20]),
     ):
@@ -87,10 +94,17 @@ def test_values_at_the_bounds_are_in_range():
 
 
 def test_bounds_that_networks_set():
+    from src.deploy.parts import SMALLEST_STYLE
     from src.optimize.settings import SMALLEST_SIDE
+    from src.stylize.stylizer import MULTIPLE
+    from src.stylize.stylizer import SMALLEST_SIDE as SMALLEST_CONTENT
     from src.stylize.tiles import ALIGNMENT, SMALLEST_TILE
 
     tile = sections.StylizeConfig.schema()["tile"].limits
     assert (tile.least, tile.multiple) == (SMALLEST_TILE, ALIGNMENT)
     for name in ("image_width", "coarse_widths"):
         assert sections.OptimizeConfig.schema()[name].limits.least == SMALLEST_SIDE
+    export = sections.ExportConfig.schema()
+    for name in ("height", "width"):
+        assert (export[name].limits.least, export[name].limits.multiple) == (SMALLEST_CONTENT, MULTIPLE)
+        assert export[f"style_{name}"].limits.least == SMALLEST_STYLE

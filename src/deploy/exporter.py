@@ -5,7 +5,7 @@ from pathlib import Path
 
 from src.deploy import check, mindir
 from src.deploy.manifest import make_manifest
-from src.deploy.parts import check_content_size, check_style_size, make_part
+from src.deploy.parts import make_part
 from src.engines.choice import find_checkpoint
 from src.engines.mindspore_networks import MindSporeNetworks
 from src.errors import UserError
@@ -31,7 +31,7 @@ def check_settings(settings) -> Path:
         the file to write.
 
     Raises:
-        UserError: a size that the networks can't take, a package is not installed, the file exists or can't be written.
+        UserError: options that exclude each other, a package is not installed, the file exists or can't be written.
     """
     if settings.file_format == "ONNX":
         missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
@@ -44,13 +44,6 @@ def check_settings(settings) -> Path:
         raise UserError("option parts: tiles are exported as ONNX with free sides; use --file_format ONNX --dynamic")
     if settings.dynamic and settings.file_format == "AIR":
         raise UserError("option dynamic: AIR takes fixed sizes only; use --height and --width, or --file_format MINDIR")
-    if not settings.dynamic:
-        if settings.parts == "predictor":
-            check_style_size(("style_height", "style_width"), settings.style_height, settings.style_width)
-        else:
-            check_content_size(settings.height, settings.width)
-        if settings.parts == "fused":
-            check_style_size(("style_height", "style_width"), settings.style_height, settings.style_width)
     return _output_path(settings)
 
 

@@ -114,23 +114,3 @@ def _tiles(model) -> Part:
     inputs = ((CONTENT, images), (EMBEDDING, (1, model.transfer.embedding_dim)), (STATISTICS, rows), (GIVEN, (1,)))
     outputs = ((PASTICHE, images), (COLLECTED, rows))
     return Part("tiles", cell, *(tuple(Port(*port) for port in ports) for ports in (inputs, outputs)))
-
-
-def check_content_size(height, width):
-    """Refuses a fixed size that the style transfer network can't take; the error names the nearest size that fits."""
-    for option, side in (("height", height), ("width", width)):
-        if side < SMALLEST_SIDE:
-            raise UserError(f"option {option}: found {side}, expected a multiple of {MULTIPLE} from {SMALLEST_SIDE} up")
-        if side % MULTIPLE:
-            below = side // MULTIPLE * MULTIPLE
-            raise UserError(
-                f"option {option}: found {side}, expected a multiple of {MULTIPLE}; the nearest are {below} and "
-                f"{below + MULTIPLE}; or leave the size free with --dynamic"
-            )
-
-
-def check_style_size(options, height, width):
-    """Refuses a fixed size that a style prediction network can't take. `options` are the names of the two options."""
-    for option, side in zip(options, (height, width), strict=True):
-        if side < SMALLEST_STYLE:
-            raise UserError(f"option {option}: found {side}, expected at least {SMALLEST_STYLE} for a style image")

@@ -79,6 +79,13 @@ class Limits:
             text = "" if self.least is None else f"{self.least} or more"
         return text + f", or 0 {self.zero}" * bool(self.zero)
 
+    def nearest(self, number) -> str:
+        """The end of a sentence: the multiples beside a whole number that is none."""
+        if self.multiple == 1 or number < self.least or number % self.multiple == 0:
+            return ""
+        below = number // self.multiple * self.multiple
+        return f"; the nearest are {below} and {below + self.multiple}"
+
     def admits(self, number) -> bool:
         """Whether a number is finite and within the bounds."""
         if not math.isfinite(number):
@@ -141,7 +148,7 @@ class Option:
             fits = all(limits.admits(part) for part in parts if isinstance(part, int | float))
         if not fits:
             each = "each " if isinstance(value, dict | list) else ""
-            expected = limits.allowed() or "a finite number"
+            expected = (limits.allowed() or "a finite number") + limits.nearest(value)
             raise UserError(f"option {self.name}: found {_shown(value)}, expected {each}{expected}")
         return value
 

@@ -108,12 +108,14 @@ class ExportConfig(Options):
     file_name: PathText = option(
         "arbitrary_style_transfer", "file to write; its ending may be left out", aliases=("output",), common=True
     )
-    height: int = option(256, "height of the content image, pixels, a multiple of 4", common=True)
-    width: int = option(256, "width of the content image, pixels, a multiple of 4", common=True)
+    height: int = option(256, "height of the content image, pixels", least=16, multiple=4, common=True)
+    width: int = option(256, "width of the content image, pixels", least=16, multiple=4, common=True)
     style_height: int = option(
-        256, "height of the style image, pixels (256 on the short side is what stylize.py shows the predictor)"
+        256,
+        "height of the style image, pixels; stylize.py shows the predictor 256 on the short side",
+        least=64,
     )
-    style_width: int = option(256, "width of the style image, pixels")
+    style_width: int = option(256, "width of the style image, pixels", least=64)
     dynamic: bool = option(
         False,
         "heights and widths stay free, those of the options are not read (ONNX leaves the number of images free too)",
