@@ -166,3 +166,27 @@ def test_pictures_stand_on_either_side_of_options():
     assert (options.pictures, options.stylize.overwrite) == (["photo.jpg", "painting.jpg"], False)
     options = parsed("stylize", "~/photo.jpg", "--styles", "~/a.jpg", "b.jpg", "--output", "~/out.jpg")
     assert not [path for path in (*options.pictures, *options.stylize.styles, options.stylize.output) if "~" in path]
+
+
+@pytest.mark.parametrize(
+    "line, overwrite",
+    [
+        ("photo.jpg --overwrite painting.jpg -o out.jpg", True),
+        ("--overwrite photo.jpg painting.jpg -o out.jpg", True),
+        ("photo.jpg -o out.jpg painting.jpg --overwrite", True),
+        ("photo.jpg painting.jpg -o out.jpg --overwrite", True),
+        ("photo.jpg --overwrite false painting.jpg -o out.jpg", False),
+        ("photo.jpg painting.jpg --overwrite NO -o out.jpg", False),
+        ("photo.jpg --overwrite=false painting.jpg -o out.jpg", False),
+    ],
+)
+def test_a_switch_takes_no_picture_for_its_value(line, overwrite):
+    positionals = [("content", None, "a file"), ("style", "?", "another")]
+    options = config.parse(line.split(), ["stylize"], "test", positionals)
+    assert (options.content, options.style, options.stylize.output) == ("photo.jpg", "painting.jpg", "out.jpg")
+    assert options.stylize.overwrite is overwrite
+
+
+def test_a_missing_argument_is_named():
+    with pytest.raises(UserError, match="required: content"):
+        config.parse([], ["stylize"], "test", [("content", None, "a file"), ("style", "?", "another")])

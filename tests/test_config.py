@@ -41,6 +41,26 @@ def test_an_edited_default_config_holds(tmp_path, monkeypatch):
         config.defaults()
 
 
+@pytest.mark.parametrize(
+    ("section", "program", "names"),
+    [
+        ("quality", "benchmarks/quality.py", ("teacher", "gatys_pairs", "gatys_steps")),
+        ("pack", "scripts/pack_checkpoint.py", ("transfer_from", "emphasis", "style_path")),
+    ],
+)
+def test_a_section_of_former_versions_says_where_its_options_are(tmp_path, monkeypatch, section, program, names):
+    """default_config.yaml of former versions had these sections, and a user may have kept the file."""
+    edited = tmp_path / "default_config.yaml"
+    edited.write_text(f"train: {{steps: 7}}\n{section}: {{{names[0]}: a}}\n---\n{section}: {{}}\n", encoding="utf-8")
+    monkeypatch.setattr(config, "DEFAULT_CONFIG", edited)
+    with pytest.raises(UserError) as caught:
+        config.parse([], ("train",), "test")
+    said = f"config_path {edited}: section '{section}' is no more; give its options to {program} itself"
+    assert str(caught.value) == said
+    source = (config.ROOT / program).read_text(encoding="utf-8")
+    assert "own=" in source and all(f"    {name}: " in source for name in names)  # as options of its own
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
 def test_recipe_parses_and_changes_something(recipe):
     assert config.defaults(recipe) != config.defaults()
@@ -294,27 +314,3 @@ def test_the_home_of_nobody_is_a_name_as_any_other(tmp_path, monkeypatch):
     assert Path(config.parse(line, ["train"], "test").train.output_dir).expanduser() == tmp_path / "~no such user"
     with pytest.raises(UserError, match="config_path .*~no such user.yaml: no such file"):
         config.parse(["--config_path=~no such user.yaml"], ["train"], "test")
-
-
-@pytest.mark.parametrize(
-    "line, overwrite",
-    [
-        ("photo.jpg --overwrite painting.jpg -o out.jpg", True),
-        ("--overwrite photo.jpg painting.jpg -o out.jpg", True),
-        ("photo.jpg -o out.jpg painting.jpg --overwrite", True),
-        ("photo.jpg painting.jpg -o out.jpg --overwrite", True),
-        ("photo.jpg --overwrite false painting.jpg -o out.jpg", False),
-        ("photo.jpg painting.jpg --overwrite NO -o out.jpg", False),
-        ("photo.jpg --overwrite=false painting.jpg -o out.jpg", False),
-    ],
-)
-def test_a_switch_takes_no_picture_for_its_value(line, overwrite):
-    positionals = [("content", None, "a file"), ("style", "?", "another")]
-    options = config.parse(line.split(), ["stylize"], "test", positionals)
-    assert (options.content, options.style, options.stylize.output) == ("photo.jpg", "painting.jpg", "out.jpg")
-    assert options.stylize.overwrite is overwrite
-
-
-def test_a_missing_argument_is_named():
-    with pytest.raises(UserError, match="required: content"):
-        config.parse([], ["stylize"], "test", [("content", None, "a file"), ("style", "?", "another")])
