@@ -50,7 +50,11 @@ def create_method(options, runtime):
 
     settings = options.eval
     return Stylizer.open(
-        settings.ckpt_path, "mindspore", inception_ckpt=settings.inception_ckpt, loss=options.loss, runtime=runtime
+        settings.ckpt_path,
+        "mindspore",
+        inception_ckpt=settings.inception_ckpt,
+        loss_options=options.loss,
+        runtime=runtime,
     )
 
 

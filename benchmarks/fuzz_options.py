@@ -170,8 +170,8 @@ def check_metadata(draw, folder):
         entry = draw(st.sampled_from(list(SECTIONS["network"].schema().values())))
         options[entry.name] = draw(some(entry))
     describe({}, known)
-    network, loss_network, styles = said_of_network(known, folder / "a.ckpt")
-    assert all(isinstance(name, str) for name in styles) and isinstance(loss_network, str)
+    network, loss_network_name, styles = said_of_network(known, folder / "a.ckpt")
+    assert all(isinstance(name, str) for name in styles) and isinstance(loss_network_name, str)
     for entry in type(network).schema().values():
         fits(entry, getattr(network, entry.name))
 

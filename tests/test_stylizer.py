@@ -56,6 +56,15 @@ def test_what_cannot_be_opened_is_named(arguments, text):
         Stylizer.open(**{"engine": "mindspore", **arguments})
 
 
+@pytest.mark.parametrize("name", ["loss_options", "loss"])
+def test_options_of_the_loss_network_have_a_former_name_too(name, stylizer, tiny_checkpoint, runtime, monkeypatch):
+    found, options = [], defaults(loss={"loss_network": "vgg19"})["loss"]
+    opened = lambda *arguments: found.append(arguments[3]) or stylizer.networks  # noqa: E731
+    monkeypatch.setattr("src.stylize.stylizer.open_networks", opened)
+    Stylizer.open(tiny_checkpoint, "mindspore", runtime=runtime, **{name: options})
+    assert found == [options]
+
+
 def test_a_stylizer_of_a_file_name_opens_the_file(tiny_checkpoint, set_up):
     """As README had it before `Stylizer.open`."""
     for name in (tiny_checkpoint, str(tiny_checkpoint)):

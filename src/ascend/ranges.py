@@ -134,7 +134,7 @@ class Watch:
             losses.gram_matrix = real
 
 
-def measure_recipe(recipe, data, train, batches=2, loss_network="") -> Ranges:
+def measure_recipe(recipe, data, train, batches=2, loss_network_name="") -> Ranges:
     """The largest numbers of the first steps of a recipe, with the weights that its training starts from.
 
     A teacher's embeddings are left out: a recipe that distils is measured with its stylization losses.
@@ -143,7 +143,7 @@ def measure_recipe(recipe, data, train, batches=2, loss_network="") -> Ranges:
         recipe: file of a recipe.
         data, train: {name of an option: value} that go over the recipe's: folders, weights, size of a batch.
         batches: how many batches are looked at.
-        loss_network: in place of the recipe's; "" for that.
+        loss_network_name: in place of the recipe's; "" for that.
 
     Raises:
         UserError: weights or images that are not there.
@@ -152,8 +152,8 @@ def measure_recipe(recipe, data, train, batches=2, loss_network="") -> Ranges:
     # the targets of fixed crops are computed outside the step
     options.data = dataclasses.replace(options.data, **{"style_crops": 0, **data})
     options.train = dataclasses.replace(options.train, **{"distill_from": "", **train})
-    if loss_network:
-        options.loss = dataclasses.replace(options.loss, loss_network=loss_network)
+    if loss_network_name:
+        options.loss = dataclasses.replace(options.loss, loss_network=loss_network_name)
     known = known_styles(options.network, starting_checkpoint(options.train))
     images = PairedImages(options.data, RUNTIME.seed, known_styles=known)
     ms.set_context(mode=ms.PYNATIVE_MODE)

@@ -128,20 +128,20 @@ class StatisticsPredictor(StatisticsEmbedding):
     predictor. The loss network is not part of the predictor's checkpoint; `attach` sets the loss network.
 
     Args:
-        loss_network: name of the loss network, for the number of channels.
+        loss_network_name: of the loss network, for the number of channels.
     """
 
-    def __init__(self, embedding_dim, loss_network):
-        super().__init__(DISTILLED_CHANNELS if loss_network == "distilled_vgg19" else CHANNELS, embedding_dim)
-        self.loss_network = ()
+    def __init__(self, embedding_dim, loss_network_name):
+        super().__init__(DISTILLED_CHANNELS if loss_network_name == "distilled_vgg19" else CHANNELS, embedding_dim)
+        self.attached = ()
 
     def attach(self, loss_network):
         """Sets the loss network whose outputs are `STATISTICS_TAPS`; a tuple keeps it out of the parameters."""
-        self.loss_network = (loss_network,)
+        self.attached = (loss_network,)
 
     def own_statistics(self, style):
         """style (N, 3, H, W) to the statistics of the loss network's features (N, 2 * channels)."""
-        return channel_statistics(self.loss_network[0](style))
+        return channel_statistics(self.attached[0](style))
 
     def standard_statistics(self, style):
         """style (N, 3, H, W) to the standardised statistics of the loss network's features (N, 2 * channels)."""
@@ -162,4 +162,4 @@ class StatisticsPredictor(StatisticsEmbedding):
 def share_loss_network(taker, giver):
     """Gives a statistics predictor the loss network that another one reads. Other predictors read none."""
     if isinstance(giver, StatisticsPredictor):
-        taker.attach(*giver.loss_network)
+        taker.attach(*giver.attached)

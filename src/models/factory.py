@@ -25,9 +25,9 @@ def compact_predictor(network_options, *_):
     return CompactPredictor(network_options.embedding_dim)
 
 
-def statistics_predictor(network_options, _, loss_network):
+def statistics_predictor(network_options, _, loss_network_name):
     """The network that teaches the bundled model's."""
-    return StatisticsPredictor(network_options.embedding_dim, loss_network)
+    return StatisticsPredictor(network_options.embedding_dim, loss_network_name)
 
 
 # by `style_source` of the network's options; each takes them, the styles' names and the loss network's name
@@ -44,16 +44,16 @@ class StylizationModel(nn.Cell):
 
     Args:
         network_options: the `src.sections.NetworkConfig` they were built from, kept for the checkpoint.
-        loss_network: name of the loss network that a statistics predictor reads.
+        loss_network_name: of the loss network that a statistics predictor reads.
         styles: names of the styles of a table, in the order of its rows.
     """
 
-    def __init__(self, network_options, loss_network="vgg16", styles=()):
+    def __init__(self, network_options, loss_network_name="vgg16", styles=()):
         super().__init__()
         self.network = network_options
-        self.loss_network = loss_network
+        self.loss_network_name = loss_network_name
         self.styles = tuple(styles)
-        self.predictor = STYLE_SOURCES[network_options.style_source](network_options, self.styles, loss_network)
+        self.predictor = STYLE_SOURCES[network_options.style_source](network_options, self.styles, loss_network_name)
         self.transfer = StyleTransferNetwork(network_options)
 
     def construct(self, content, style):
@@ -65,7 +65,7 @@ class StylizationModel(nn.Cell):
         return self.transfer(content, self.predictor(style))
 
 
-def create_model(network_options, loss_network="vgg16", styles=()) -> StylizationModel:
+def create_model(network_options, loss_network_name="vgg16", styles=()) -> StylizationModel:
     """A model with new weights. See `StylizationModel`.
 
     Raises:
@@ -75,7 +75,7 @@ def create_model(network_options, loss_network="vgg16", styles=()) -> Stylizatio
         raise UserError(
             "option method: optimize makes the picture itself, there is no network to train or export; use stylize.py"
         )
-    return StylizationModel(network_options, loss_network, styles)
+    return StylizationModel(network_options, loss_network_name, styles)
 
 
 def new_loss_network(loss_options, taps, bias=True):

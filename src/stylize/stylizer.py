@@ -83,26 +83,28 @@ class Stylizer:
         device_target=None,
         *,
         inception_ckpt="",
-        loss=None,
+        loss_options=None,
         runtime=None,
         tile=0,
         work=None,
+        loss=None,
     ):
         """Chooses an engine, sets device and mode up where MindSpore runs the networks, and loads these.
 
         Args:
             checkpoint: checkpoint file of any kind that `src.weights.load.load_model` reads, or one of a pair of
                 exported files; empty for the bundled model.
-            engine: mindspore, mindir, onnxruntime, openvino; "auto" takes the fastest that is installed and can read
-                the checkpoint, see `src.engines.choice.choose_engine`.
+            engine: mindspore, mindir, mindspore_lite, onnxruntime, openvino; "auto" takes the fastest that is installed
+                and can read the checkpoint, see `src.engines.choice.choose_engine`.
             device_target: Ascend, GPU, CPU or auto; None for that of `runtime`.
             inception_ckpt: Inception-v3 for a published checkpoint; empty takes the one inside it.
-            loss: `src.sections.LossConfig` naming the loss network that a `statistics` predictor reads; others need
-                none.
+            loss_options: `src.sections.LossConfig` naming the loss network that a `statistics` predictor reads; others
+                need none.
             runtime: `src.sections.RuntimeConfig`, None for the defaults. Where the program has called
                 `src.runtime.setup` already, the `src.runtime.Runtime` that it returned; its device stays.
             tile: see `Stylizer`.
             work: what will be stylised, see `src.engines.choice.choose_engine`; None where that is not known.
+            loss: former name of `loss_options`.
 
         Raises:
             UserError: no such file, or another kind of file; an engine or a device that is not there; a statistics
@@ -118,7 +120,7 @@ class Stylizer:
             from src.runtime import setup
 
             setup(runtime)
-        made = cls(open_networks(engine, checkpoint, inception_ckpt, loss, runtime), tile)
+        made = cls(open_networks(engine, checkpoint, inception_ckpt, loss_options or loss, runtime), tile)
         made.files = [*read_files(engine, checkpoint), *filter(None, [inception_ckpt])]
         return made
 

@@ -22,7 +22,7 @@ class Preview:
     """
 
     def __init__(self, model, contents, styles, side):
-        self.model = create_model(model.network, model.loss_network, model.styles)
+        self.model = create_model(model.network, model.loss_network_name, model.styles)
         share_loss_network(self.model.predictor, model.predictor)
         self.stylizer = Stylizer(MindSporeNetworks(self.model))
         self.contents = [read_at(path, side) for path in evenly_spaced(contents, PAIRS)]

@@ -129,12 +129,12 @@ def said_of_network(metadata, where):
         UserError: an option that does not exist or has a wrong value, or an entry of another type.
     """
     network, styles = metadata["network"], metadata.get("styles", ())
-    loss_network = metadata.get("loss_network", LOSS_NETWORKS[0])
+    loss_network_name = metadata.get("loss_network", LOSS_NETWORKS[0])
     wrong = (
         (not isinstance(network, dict), f"network {network!r:.60}, expected options"),
         (
-            loss_network not in LOSS_NETWORKS,
-            f"loss_network {loss_network!r:.60}, expected {' or '.join(LOSS_NETWORKS)}",
+            loss_network_name not in LOSS_NETWORKS,
+            f"loss_network {loss_network_name!r:.60}, expected {' or '.join(LOSS_NETWORKS)}",
         ),
         (
             not isinstance(styles, list | tuple) or not all(isinstance(name, str) for name in styles),
@@ -151,7 +151,7 @@ def said_of_network(metadata, where):
         raise UserError(f"checkpoint {where}: its metadata are damaged, or of a later version: {error}") from None
     if network.traits.has_table and not styles:
         raise UserError(f"checkpoint {where}: its metadata name no style, expected one for each row of its table")
-    return network, loss_network, tuple(styles)
+    return network, loss_network_name, tuple(styles)
 
 
 def read_inception(path) -> dict[str, np.ndarray]:
