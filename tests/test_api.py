@@ -1,11 +1,16 @@
-"""src.api.train: options by name, the checkpoint that comes back. Stylising is tested with each method's model."""
+"""src.api.train: options by name, the checkpoint that comes back; the example of the README of before.
+
+Stylising by src.api is tested with each method's model.
+"""
 
 from pathlib import Path
 
 import pytest
+from conftest import make_image
 
 from src.api import train
 from src.errors import UserError
+from src.images.files import read_image, write_image
 from src.training import trainer
 
 
@@ -48,3 +53,21 @@ def test_an_interrupted_training_is_an_interrupt(runs, monkeypatch, tmp_path):
     monkeypatch.setattr(trainer, "train", lambda settings, runtime: 130)
     with pytest.raises(KeyboardInterrupt):
         train("photos", "styles", tmp_path)
+
+
+FORMER_EXAMPLE = """
+from src.data.images import read_image, write_image
+from src.stylize.stylizer import Stylizer
+
+stylizer = Stylizer()
+embedding = stylizer.embed(read_image("painting.jpg"))
+write_image("out.jpg", stylizer.stylize(read_image("photo.jpg"), embedding))
+"""
+
+
+def test_the_python_example_of_the_readme_of_before_still_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for seed, name in enumerate(("photo.jpg", "painting.jpg")):
+        write_image(tmp_path / name, make_image(48, 64, seed))
+    exec(FORMER_EXAMPLE, {})
+    assert read_image(tmp_path / "out.jpg").shape == (48, 64, 3)
