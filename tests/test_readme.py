@@ -10,21 +10,26 @@ import pytest
 
 from src import config
 from src.errors import UserError
+from src.modelarts import ModelArtsOptions
 from src.options.option import Options
 from src.sections import SECTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSLATIONS = [ROOT / "README.md", ROOT / "README_CN.md"]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [*TRANSLATIONS, *DOCS, ROOT / "dataset/README.md", ROOT / "pretrained_model/README.md"]
+DEPLOY = sorted((ROOT / "deploy").rglob("*.md"))
+PAGES = [*TRANSLATIONS, *DOCS, *DEPLOY, ROOT / "dataset/README.md", ROOT / "pretrained_model/README.md"]
 # options of the published scripts, which docs/ names to say what replaces them
 PUBLISHED = {"platform", "run_distribute"}
 MSRUN = {"worker_num", "local_worker_num"}
+# of run_tests.sh, cmake and converter_lite; and the beginnings of tritonserver's --model-repository and --cache-config
+OTHERS = {"quick", "build", "optimize", "model", "cache"}
 # these hold figures; the other pages link to them, so that a new measurement changes one file
 FIGURES = {"docs/speed.md", "docs/ascend.md", "docs/reliability.md", "pretrained_model/README.md"}
 # the left columns of this page's tables name the options of other programs
 FOREIGN = ROOT / "docs/coming-from.md"
 PROGRAMS = {"train.py", "eval.py", "stylize.py", "export.py", "app.py"}
+PROGRAMS |= {f"deploy/{name}.py" for name in ("infer", "convert_lite", "triton/make_repository")}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -49,7 +54,7 @@ def commands(page):
 
 
 def program_calls(page):
-    """The arguments of each call of one of the four programs, lines joined and shell variables replaced."""
+    """The arguments of each call of one of `PROGRAMS`, lines joined and shell variables replaced."""
     text = re.sub(r"\\\n\s*", "", "\n".join(re.findall(r"^ {4,}(.*)$", text_of(page), flags=re.MULTILINE)))
     variables = dict(re.findall(r'^(\w+)="(.*)"$', text, flags=re.MULTILINE))
     variables |= dict(re.findall(r"^for (\w+) in (\w+)", text, flags=re.MULTILINE))
@@ -65,8 +70,9 @@ class Parsed(Exception):
 
 
 def own_options():
-    """Options of a script or a benchmark alone."""
-    for path in [*(ROOT / "scripts").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]:
+    """Options of a script, a benchmark or a program of deploy/ alone, and those that only ModelArts gives."""
+    yield ModelArtsOptions
+    for path in [path for folder in ("scripts", "benchmarks", "deploy") for path in (ROOT / folder).rglob("*.py")]:
         if "own=" in path.read_text(encoding="utf-8"):
             found = runpy.run_path(str(path)).values()
             yield from (kind for kind in found if kind is not Options and hasattr(kind, "schema"))
@@ -74,7 +80,7 @@ def own_options():
 
 @every_page
 def test_every_option_named_exists(page):
-    known = {"help", "config_path"} | PUBLISHED | MSRUN
+    known = {"help", "config_path"} | PUBLISHED | MSRUN | OTHERS
     for kind in [*SECTIONS.values(), *own_options()]:
         known |= {name for option in kind.schema().values() for name in option.names}
     assert set(re.findall(r"--([a-z]\w*)", ours(page))) <= known
@@ -89,7 +95,7 @@ def test_every_command_is_one_that_its_program_takes(monkeypatch):
 
     wrong = {}
     for (program, *argv), page in calls.items():
-        module = importlib.import_module(program.removesuffix(".py"))
+        module = importlib.import_module(program.removesuffix(".py").replace("/", "."))
         monkeypatch.setattr(module, "parse", parse)
         try:
             module.main(argv)
