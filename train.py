@@ -2,9 +2,10 @@
 
 python train.py --content_path PHOTOS --style_path STYLES --ckpt_path WEIGHTS --output_dir D [--config_path RECIPE]
 
---method arbitrary      Ghiasi et al. 2017, the default (configs/modelzoo.yaml, compact.yaml, compact_distil.yaml)
---method n_styles       Dumoulin et al. 2016 (configs/n_styles.yaml)
---method single_style   Johnson et al. 2016 (configs/single_style.yaml)
+--method arbitrary      Ghiasi et al. 2017, the default (configs/modelzoo.yaml, compact.yaml, compact_distil.yaml,
+                        compact_vgg16.yaml)
+--method n_styles       Dumoulin et al. 2016 (configs/n_styles.yaml, n_styles_vgg16.yaml)
+--method single_style   Johnson et al. 2016 (configs/single_style.yaml, single_style_vgg16.yaml)
 
 The method of Gatys et al. trains nothing, see stylize.py. `python train.py --help all` lists every option.
 """

@@ -15,7 +15,7 @@ class Networks(Protocol):
     Attributes:
         name: of the engine.
         architecture: an object with the fields `padding`, `output`, `norm_affine` and `width` of
-        `src.sections.NetworkConfig`.
+            `src.sections.NetworkConfig`.
         embedding_dim: numbers in an embedding; of a table of styles, in its rows.
         styles: names of the styles of a table; empty where style images are embedded.
         content_size, style_size: the (height, width) of the only images that the networks take, None for any size.

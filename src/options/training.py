@@ -11,7 +11,7 @@ class NetworkConfig(Options):
     method: str = option(
         "arbitrary",
         "any style by one network (arbitrary, Ghiasi 2017), a table of n_styles (Dumoulin 2016), a network for a "
-        "single_style (Johnson 2016); stylize.py and eval.py also optimize each picture itself (Gatys 2015)",
+        "single_style (Johnson 2016); stylize.py and eval.py also optimize each picture itself (Gatys 2016)",
         choices=tuple(METHODS),
         common=True,
     )
