@@ -15,6 +15,17 @@ from src.service.server import impatient
 from src.stylize.stylizer import Stylizer
 
 NAME = "arbitrary_compact"
+# seconds; every wait ends as soon as what it waits for is there, so that only a test that fails takes them
+PATIENCE = 120
+
+
+def wait_until(condition, what=""):
+    """What the condition gives as soon as that is true. `what` is for the failure, text or a function that gives it."""
+    until = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < until, what() if callable(what) else what
+        time.sleep(0.02)
+    return found
 
 
 def picture(height=48, width=64, seed=0, kind="PNG", **settings) -> bytes:
@@ -61,7 +72,7 @@ class SlowNetworks:
     def transfer(self, content, embedding):
         """As the networks do it, after the wait."""
         self.begun.release()
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(PATIENCE)
         return self._networks.transfer(content, embedding)
 
 
@@ -83,17 +94,15 @@ class RunningServer:
             http=impatient(settings.receive_seconds),
             ws="none",
             log_level="error",
-            timeout_graceful_shutdown=20,
+            timeout_graceful_shutdown=PATIENCE,
         )
         self.server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self.server.run, daemon=True)
 
     def __enter__(self):
         self._thread.start()
-        until = time.monotonic() + 20
-        while not self.server.started:
-            assert time.monotonic() < until and self._thread.is_alive()
-            time.sleep(0.01)
+        wait_until(lambda: self.server.started or not self._thread.is_alive(), "the server did not start")
+        assert self.server.started
         self.port = self.server.servers[0].sockets[0].getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         return self
@@ -101,7 +110,7 @@ class RunningServer:
     def stop(self):
         """Asks it to stop, as a signal does, and waits until it has."""
         self.server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
 
     def __exit__(self, *_):

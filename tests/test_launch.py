@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+# seconds; waits end as soon as the processes do, so that only a test that fails takes them
+PATIENCE = 300
 # every process leaves its number, so that the fixture can end what is left
 BEGIN = """
 import os, pathlib, signal, sys, time
@@ -46,7 +48,7 @@ def launch(tmp_path):
         started.append(process)
         if not wait:
             return process
-        out, err = process.communicate(timeout=180)
+        out, err = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     yield run
@@ -167,9 +169,7 @@ while True:
 
 @pytest.mark.parametrize(("way", "status"), [("sys.exit(7)", 7), ("os.kill(os.getpid(), signal.SIGKILL)", 137)])
 def test_one_ranks_failure_ends_all_and_shows_its_log(launch, tmp_path, way, status):
-    began = time.monotonic()
-    process = launch(FAILING % way, "--ranks", 3)
-    assert time.monotonic() - began < 60
+    process = launch(FAILING % way, "--ranks", 3)  # the others never end by themselves
     assert process.returncode == status
     assert "rank_1" in process.stderr and "what went wrong" in process.stderr
     assert len(list(tmp_path.glob("*.pid"))) == 4 and not living(tmp_path)
@@ -238,7 +238,7 @@ def test_ctrl_c_and_the_loss_of_the_terminal_let_every_rank_save(launch, tmp_pat
         assert process.poll() is None
         time.sleep(0.05)
     os.killpg(process.pid, number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number
     assert {path.stem for path in tmp_path.glob("*.saved")} == {"MS_WORKER0", "MS_WORKER1"}
     assert not living(tmp_path)
@@ -255,7 +255,7 @@ def test_ranks_train_as_one_process_with_all_their_batches(launch, tmp_path, ima
     alone = subprocess.Popen([sys.executable, program, *arguments[1]])  # beside the ranks
     process = launch(text % (arguments[3], program), "--ranks", 3)
     assert process.returncode == 0, process.stderr
-    assert alone.wait(timeout=180) == 0
+    assert alone.wait(timeout=PATIENCE) == 0
     whole = np.load(folders[1] / "0.npy")
     found = [np.load(folders[3] / f"{rank}.npy") for rank in range(3)]
     assert len(whole) == 20 and np.abs(whole[-1] - whole[0]).max() > 1e-3

@@ -1,11 +1,9 @@
 """The page of the service in a browser: upload, style, strength, blend, download, keyboard, token."""
 
-import time
-
 import httpx
 import numpy as np
 import pytest
-from service_client import NAME, RunningServer, bundled_stylizer, make_clip, picture, read_picture
+from service_client import NAME, RunningServer, bundled_stylizer, make_clip, picture, read_picture, wait_until
 
 from src.service.model import GALLERY
 
@@ -32,13 +30,11 @@ class Page:
         self.driver = driver
         driver.get(url)
 
-    def wait(self, script, seconds=30):
+    def wait(self, script):
         """What the script returns, when that is true."""
-        until = time.monotonic() + seconds
-        while not (found := self.driver.execute_script(f"return {script}")):
-            assert time.monotonic() < until, f"{script}: {self.driver.find_element('id', 'status').text}"
-            time.sleep(0.05)
-        return found
+        return wait_until(
+            lambda: self.driver.execute_script(f"return {script}"), lambda: f"{script}: {self.find('#status').text}"
+        )
 
     def find(self, selector):
         return self.driver.find_element("css selector", selector)
@@ -70,11 +66,7 @@ def page(chromium, running):
 
 
 def wait_for_file(folder, ending):
-    until = time.monotonic() + 30
-    while not (found := sorted(folder.glob(f"*.{ending}"))):
-        assert time.monotonic() < until, "nothing was downloaded"
-        time.sleep(0.05)
-    return found[0]
+    return wait_until(lambda: sorted(folder.glob(f"*.{ending}")), "nothing was downloaded")[0]
 
 
 def test_upload_style_strength_download(page, chromium, stylizer, tmp_path):

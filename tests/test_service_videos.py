@@ -1,13 +1,12 @@
 """Videos as jobs of the service: sent, watched, cancelled, fetched."""
 
 import errno
-import time
 
 import httpx
 import numpy as np
 import pytest
 from conftest import make_image
-from service_client import RunningServer, SlowNetworks, bundled_stylizer, make_clip, picture
+from service_client import PATIENCE, RunningServer, SlowNetworks, bundled_stylizer, make_clip, picture, wait_until
 
 from src.stylize.stylizer import Stylizer
 
@@ -31,15 +30,14 @@ def send(client, clip, style="washes", **fields):
 
 
 def wait(client, identity, *statuses):
-    until = time.monotonic() + 30
-    while (state := client.get(f"/api/videos/{identity}").json())["status"] not in statuses:
-        assert time.monotonic() < until, state
-        time.sleep(0.02)
-    return state
+    def state():
+        return client.get(f"/api/videos/{identity}").json()
+
+    return wait_until(lambda: (found := state())["status"] in statuses and found, state)
 
 
 def test_a_video_is_stylised_beside_pictures(bundled, clip, tmp_path):
-    with RunningServer(bundled) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+    with RunningServer(bundled) as running, httpx.Client(base_url=running.url, timeout=PATIENCE) as client:
         folder = running.application.state.videos._folder
         sent = send(client, clip, strength="0.8", temporal="false", colours="match")
         assert sent.status_code == 202, sent.text
@@ -64,9 +62,9 @@ def test_a_video_is_stylised_beside_pictures(bundled, clip, tmp_path):
 
 def test_a_video_is_cancelled_and_the_next_one_begins(bundled, clip):
     slow = Stylizer(SlowNetworks(bundled.networks))
-    with RunningServer(slow, workers=1) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+    with RunningServer(slow, workers=1) as running, httpx.Client(base_url=running.url, timeout=PATIENCE) as client:
         first, second = (send(client, clip).json()["id"] for _ in range(2))
-        assert slow.networks.begun.acquire(timeout=20)
+        assert slow.networks.begun.acquire(timeout=PATIENCE)
         assert client.get(f"/api/videos/{second}").json()["status"] == "queued"
         more = [send(client, clip) for _ in range(3)]
         assert [response.status_code for response in more] == [202, 202, 429]
@@ -82,7 +80,7 @@ def test_a_full_disk_is_said_without_a_path(bundled, clip, monkeypatch, caplog):
         raise OSError(errno.ENOSPC, "No space left on device", "/secret/place")
 
     monkeypatch.setattr("src.video.pipeline.assemble", full)
-    with RunningServer(bundled) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+    with RunningServer(bundled) as running, httpx.Client(base_url=running.url, timeout=PATIENCE) as client:
         state = wait(client, send(client, clip).json()["id"], "done", "failed")
     assert state["status"] == "failed" and state["text"].startswith("the service has no room to write this video")
     assert "/secret/place: No space left on device; free some space" in caplog.text
@@ -91,7 +89,7 @@ def test_a_full_disk_is_said_without_a_path(bundled, clip, monkeypatch, caplog):
 def test_what_is_no_video_is_refused(bundled, clip):
     playlist = b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"
     with RunningServer(bundled, max_video_seconds=0.5) as running:
-        with httpx.Client(base_url=running.url, timeout=30) as client:
+        with httpx.Client(base_url=running.url, timeout=PATIENCE) as client:
             for video, status, text in (
                 (playlist, 415, "no video"),
                 (picture(), 415, "no video"),
