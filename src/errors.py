@@ -6,15 +6,14 @@ import os
 import sys
 from pathlib import Path
 
+from src import signals
+from src.user_error import UserError
+
 # environment variable: file into which a process of scripts/launch.py writes the status of its work
 STATUS_FILE = "RANK_STATUS_FILE"
 
 # as the shell counts a program that SIGPIPE ended
 PIPE_CLOSED = 141
-
-
-class UserError(Exception):
-    """What was found, what was expected, and the way out, in one line. Never shown with a traceback."""
 
 
 def os_error_line(error: OSError) -> str:
@@ -50,8 +49,6 @@ def run_entry(main, argv=None) -> int:
         0 when all went well, 2 for a mistake of the user and for a lack of memory, 130 after Ctrl-C (then the process
         ends here), 141 without a line when the program that reads stdout has ended, as after `| head`.
     """
-    from src import signals  # imported late, because src.signals imports this module
-
     escape_unprintable()
     if argv is not None:
         return _run(main, argv)
@@ -69,8 +66,7 @@ def run_entry(main, argv=None) -> int:
 
 def _run(main, argv) -> int:
     """Runs `main` with the arguments; returns the exit code of `run_entry`."""
-    from src import signals
-    from src.memory import describe_shortage, lacks_memory
+    from src.memory import describe_shortage, lacks_memory  # imported late: needs psutil, a missing one gets its line
 
     try:
         try:

@@ -8,7 +8,7 @@ import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
-from src.errors import UserError
+from src.user_error import UserError
 
 TEMPORARY_PREFIX = ".tmp-"
 _unfinished = set()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from src.errors import UserError
+from src.user_error import UserError
 
 # limit and use of a container's memory, as both versions of Linux' control groups have them
 GROUPS = Path("/sys/fs/cgroup")

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -119,7 +120,7 @@ OWN_FOLDER_OF = {"options": "files", "api": "api"}
 
 def folder_of(module):
     """The folder of ORDER that a module such as src.images.files belongs to."""
-    parts = module.split(".")[1:]
+    parts = module.split(".")[1:] or ["files"]
     if parts[0] in OWN_FOLDER_OF:
         return OWN_FOLDER_OF[parts[0]]
     return parts[0] if (ROOT / "src" / parts[0]).is_dir() else "files"
@@ -128,10 +129,11 @@ def folder_of(module):
 def imported(source):
     """Names of the modules of this project that a module's text imports, those inside functions, too."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module == "src":
-            yield from (f"src.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("src."):
-            yield node.module
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "src":
+            folder = ROOT.joinpath(*node.module.split("."))
+            for alias in node.names:
+                is_module = (folder / alias.name).is_dir() or (folder / f"{alias.name}.py").is_file()
+                yield f"{node.module}.{alias.name}" if is_module else node.module
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("src."))
 
@@ -146,11 +148,40 @@ def arrows_back(modules):
     ]
 
 
-def test_imports_run_from_later_folders_to_earlier_ones():
-    paths = [path for path in sorted((ROOT / "src").rglob("*.py")) if path.name != "__init__.py"]
-    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path.read_text("utf-8") for path in paths}
-    assert {folder_of(module) for module in modules} == set(ORDER)
-    assert not arrows_back(modules)
+def circle(modules):
+    """Modules that import each other in a circle, of {name of a module: its text}; empty when there is no circle."""
+    try:
+        graphlib.TopologicalSorter({module: set(imported(text)) for module, text in modules.items()}).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+@pytest.fixture(scope="module")
+def sources():
+    """The text of every module of src/ by its name, which of src/images/__init__.py is src.images."""
+    paths = {path: path.parent if path.name == "__init__.py" else path for path in (ROOT / "src").rglob("*.py")}
+    return {
+        ".".join(named.relative_to(ROOT).with_suffix("").parts): path.read_text("utf-8")
+        for path, named in paths.items()
+    }
+
+
+def test_imports_run_from_later_folders_to_earlier_ones(sources):
+    assert {folder_of(module) for module in sources} == set(ORDER)
+    assert not arrows_back(sources)
+
+
+def test_no_modules_import_each_other_in_a_circle(sources):
+    """Also within a folder, and by imports inside functions."""
+    assert {"src", "src.errors", "src.images", "src.options.option"} <= set(sources) and not circle(sources)
+
+
+def test_a_circle_is_noticed():
+    late = "def late():\n    from src import signals\n"
+    modules = {"src.errors": late, "src.signals": "from src.files import a", "src.files": "from src.errors import b"}
+    assert set(circle(modules)) == set(modules)
+    assert not circle({**modules, "src.files": "from src.user_error import b"})
 
 
 def test_an_import_that_runs_back_is_noticed():
