@@ -15,6 +15,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from src.color_loss import LUMA_CHROMA  # noqa: E402
 from src.config import defaults, parse  # noqa: E402
 from src.errors import run_entry  # noqa: E402
 from src.evaluation.metrics import ImageMetric, create_metric  # noqa: E402
@@ -39,6 +40,14 @@ def edges(image):
     return np.hypot(*np.gradient(blocks)).ravel()
 
 
+def colour_detail(image):
+    """Variance of the colour differences Cb and Cr within areas of 4 x 4 pixels: stripes and speckles, not patches."""
+    differences = image.astype(float) @ np.array(LUMA_CHROMA[1:]).T
+    height, width = (side // 4 for side in image.shape[:2])
+    areas = differences[: 4 * height, : 4 * width].reshape(height, 4, width, 4, 2)
+    return float(areas.var((1, 3)).sum(2).mean())
+
+
 def measure_pairs(stylizer, metric=None):
     """The `src.evaluation.pairs.Pair`s of all contents and styles; `metric` without a loss network when left out."""
     return list(evaluate_pairs(CONTENTS, STYLES, stylizer, metric or ImageMetric(), SIDE))
@@ -53,6 +62,15 @@ def pair_figures(pairs) -> dict:
     figures["worst_grid_energy"] = float(max(found["grid_energy"]))
     for name in ("colour_mean", "colour_covariance"):
         figures[name] = float(np.median([getattr(pair.measurement, name) for pair in pairs]))
+    # how many times the style's; what is below a level in both does not count
+    figures["coloured_stripes"] = float(
+        np.median(
+            [
+                (colour_detail(pair.pastiche) + 1) / (colour_detail(read_at(STYLES[pair.style_index], SIDE)) + 1)
+                for pair in pairs
+            ]
+        )
+    )
     figures["edges_kept"] = float(
         np.median([np.corrcoef(edges(pair.content), edges(pair.pastiche))[0, 1] for pair in pairs])
     )
