@@ -31,9 +31,10 @@ def main(argv):
     own = parse(argv, (), "Builds the page that stylises in the browser.", own=DemoOptions).own
     if importlib.util.find_spec("onnx") is None:
         raise UserError("onnx: not installed here; run 'pip install -r requirements-onnx.txt'")
-    from src.deploy.demo import PAGE, build_demo
+    from src.deploy.demo import PAGE, build_demo, first_load
 
     folder = build_demo(own.output or PAGE, own.checkpoint)
+    print(f"first load: {first_load(folder) / 1e6:.1f} MB compressed, and the runtime")
     print(f"{folder}: ready; serve it with 'python -m http.server -d {folder}'")
     return 0
 

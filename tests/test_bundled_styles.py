@@ -8,7 +8,8 @@ import pytest
 import stylize
 from src.engines.choice import BUNDLED_STYLES, bundled_styles, installed
 from src.errors import run_entry
-from src.images.files import read_at, read_image
+from src.images.files import read_at, read_image, resize_short_side
+from src.images.sheets import labelled_sheet
 from src.stylize.stylizer import Stylizer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,3 +94,18 @@ def test_a_square_of_blends_has_the_styles_at_its_corners(tmp_path, capsys):
     alone = read_image(tmp_path / "h.png")
     height, width = alone.shape[:2]
     assert np.array_equal(square[-height:, -width:], alone)
+
+
+@pytest.mark.parametrize("styles", [(), ("washes", "facets")], ids=["all", "two"])
+def test_a_sheet_of_the_table(tmp_path, capsys, styles):
+    """All styles of the table without a word, otherwise those that are named, each with its name below."""
+    pytest.importorskip("onnxruntime")
+    pair = str(BUNDLED_STYLES.with_name("n_styles_transfer.onnx"))
+    arguments = [str(CAT), "--sheet", "--checkpoint", pair, "--engine", "onnxruntime", "--size", "64"]
+    arguments += ["--styles", *styles] if styles else []
+    assert run_entry(stylize.main, [*arguments, "-o", str(tmp_path / "sheet.png")]) == 0, capsys.readouterr().err
+    table, content = Stylizer.open(pair, engine="onnxruntime"), resize_short_side(read_image(CAT), 64)
+    names = styles or tuple(FILES)
+    frames = [content, *(table.stylize(content, table.embed(name)) for name in names)]
+    found, expected = read_image(tmp_path / "sheet.png"), labelled_sheet(frames, [CAT.name, *names])
+    assert found.shape == expected.shape and np.abs(found.astype(int) - expected).max() <= 1

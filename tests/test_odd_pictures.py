@@ -132,7 +132,7 @@ LINES = {
     "bomb.png": (bomb, "more than 179 million pixels"),
     "nan.tif": (lambda: saved(Image.fromarray(np.array([[0, np.nan]], np.float32)), "TIFF"), "NaN or infinity"),
     "postscript.png": (lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
-    "video.heic": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), ""),
+    "video.heic": (lambda: b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), "not an image (empty, damaged"),
 }
 
 

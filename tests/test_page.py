@@ -3,9 +3,19 @@
 import httpx
 import numpy as np
 import pytest
-from service_client import NAME, RunningServer, bundled_stylizer, make_clip, picture, read_picture, wait_until
+from service_client import (
+    NAME,
+    RunningServer,
+    SlowNetworks,
+    bundled_stylizer,
+    make_clip,
+    picture,
+    read_picture,
+    wait_until,
+)
 
 from src.service.model import GALLERY
+from src.stylize.stylizer import Stylizer
 
 
 @pytest.fixture(scope="module")
@@ -158,14 +168,17 @@ def test_a_photograph_above_the_limit_is_said_with_every_picture_of_it(chromium,
         assert "above the service's limit" not in page.find("#status").text
 
 
+def choose_video(page, folder):
+    (folder / "clip.mp4").write_bytes(make_clip(4))
+    page.driver.execute_script("document.getElementById('file').dataset.purpose = 'video'")
+    page.find("#file").send_keys(str(folder / "clip.mp4"))
+
+
 def test_a_video(page, tmp_path):
     pytest.importorskip("av")
-    clip = tmp_path / "clip.mp4"
-    clip.write_bytes(make_clip(4))
     page.find("[data-tab=video]").click()
     assert not page.find("#video-start").is_enabled() and not page.find("#stage").is_displayed()
-    page.driver.execute_script("document.getElementById('file').dataset.purpose = 'video'")
-    page.find("#file").send_keys(str(clip))
+    choose_video(page, tmp_path)
     page.find("#video-start").click()
     assert page.wait("document.querySelector('#video-text.bad')?.textContent") == "Choose a style first"
     page.find("[data-id=washes]").click()
@@ -175,6 +188,54 @@ def test_a_video(page, tmp_path):
     assert page.find("#video-text").text.startswith("Done") and not page.find("#video-cancel").is_displayed()
     page.find("[data-tab=picture]").click()
     assert page.find("#stage").is_displayed() and not page.find("#videos").is_displayed()
+
+
+def test_a_video_is_cancelled_with_its_button(chromium, stylizer, tmp_path):
+    pytest.importorskip("av")
+    slow = Stylizer(SlowNetworks(stylizer.networks))
+    with RunningServer(slow) as running:
+        page = Page(chromium, running.url)
+        page.is_ready()
+        page.find("[data-tab=video]").click()
+        assert not page.find("#video-cancel").is_displayed()
+        choose_video(page, tmp_path)
+        page.find("[data-id=washes]").click()
+        page.find("#video-start").click()
+        assert slow.networks.begun.acquire(timeout=20)
+        page.wait("!document.getElementById('video-cancel').hidden")
+        assert not page.find("#video-start").is_enabled() and page.find("#video-progress").is_displayed()
+        page.find("#video-cancel").click()
+        (job,) = running.application.state.videos._jobs.values()
+        assert job.stopped.wait(20)
+        slow.networks.go_on.set()
+        assert page.wait("document.getElementById('video-cancel').hidden")
+        assert (job.status, page.find("#video-text").text) == ("cancelled", "cancelled")
+        assert not page.find("#video-result").is_displayed() and page.find("#video-start").is_enabled()
+
+
+def test_a_picture_is_pasted(page):
+    paste = """const done = arguments[1], data = new DataTransfer();
+        fetch(arguments[0]).then(response => response.blob()).then(blob => {
+            data.items.add(new File([blob], "image.png", {type: "image/jpeg"}));
+            document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data, bubbles: true}));
+            done(true);
+        })"""
+    assert page.driver.execute_async_script(paste, "/api/samples/cat")
+    page.wait("!document.getElementById('compare').hidden")
+    page.do(lambda: page.find("[data-id=washes]").click())
+
+
+def test_it_follows_the_systems_light_or_dark_setting(page):
+    lightness = """return [document.body, document.querySelector('header')].map(e => getComputedStyle(e))
+        .map(s => [s.backgroundColor, s.color].map(c => c.match(/[0-9.]+/g).slice(0, 3).reduce((a, b) => a + +b, 0)))"""
+    try:
+        for scheme in ("dark", "light"):
+            features = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+            page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", features)
+            for ground, ink in page.driver.execute_script(lightness):
+                assert (ground < 150 and ink > 500) if scheme == "dark" else (ground > 650 and ink < 150)
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
 def test_everything_can_be_reached_and_has_a_name(page):

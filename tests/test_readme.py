@@ -25,7 +25,7 @@ MSRUN = {"worker_num", "local_worker_num"}
 # of run_tests.sh, cmake and converter_lite; and the beginnings of tritonserver's --model-repository and --cache-config
 OTHERS = {"quick", "build", "optimize", "model", "cache"}
 # these hold figures; the other pages link to them, so that a new measurement changes one file
-FIGURES = {"docs/speed.md", "docs/ascend.md", "docs/reliability.md", "pretrained_model/README.md"}
+FIGURES = {"docs/demo.md", "docs/speed.md", "docs/ascend.md", "docs/reliability.md", "pretrained_model/README.md"}
 # the left columns of this page's tables name the options of other programs
 FOREIGN = ROOT / "docs/coming-from.md"
 PROGRAMS = {"train.py", "eval.py", "stylize.py", "export.py", "app.py"}

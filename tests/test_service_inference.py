@@ -49,9 +49,11 @@ def test_tensors_as_json_give_the_stylizers_pastiche(client, bundled):
     response = infer(client, [tensor("content", content[None]), tensor("style", style[None])], id="x-1")
     answer = response.json()
     assert (answer["model_name"], answer["model_version"], answer["id"]) == (NAME, "1", "x-1")
-    (output,) = answer["outputs"]
+    output, used = answer["outputs"]  # a request that names none gets all
     assert (output["name"], output["datatype"], output["shape"]) == ("pastiche", "UINT8", [1, 24, 32, 3])
     assert (np.reshape(output["data"], expected.shape) == expected).all()
+    assert (used["name"], used["shape"]) == ("embedding", [1, len(embedding)])
+    assert (np.array(used["data"], np.float32) == embedding).all()
     # two contents, one embedding, both outputs
     inputs = [tensor("content", np.stack([content, content[::-1]])), tensor("embedding", embedding[None])]
     inputs += [tensor("strength", np.array([0.5], np.float32))]
@@ -76,6 +78,9 @@ def test_tensors_as_binary_give_the_same(client, bundled):
     headers = {"Inference-Header-Content-Length": str(len(head)), "Content-Type": "application/octet-stream"}
     response = client.post(f"/v2/models/{NAME}/infer", content=head + tail, headers=headers)
     length = int(response.headers["inference-header-content-length"])
-    (output,) = json.loads(response.content[:length])["outputs"]
+    output, used = json.loads(response.content[:length])["outputs"]
     assert output["parameters"] == {"binary_data_size": expected.size} and "data" not in output
-    assert (np.frombuffer(response.content[length:], np.uint8).reshape(expected.shape) == expected).all()
+    pixels, rest = response.content[length:][: expected.size], response.content[length:][expected.size :]
+    assert (np.frombuffer(pixels, np.uint8).reshape(expected.shape) == expected).all()
+    assert used["parameters"] == {"binary_data_size": len(rest)}
+    assert (np.frombuffer(rest, np.float32) == bundled.embed(style)).all()

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from conftest import make_image
-from video_checks import check_kept, command, frames, kill_after_a_segment, same_frames, stylised
+from video_checks import check_kept, command, frames, kill_after, same_frames, stylised
 
 from src.errors import UserError
 from src.options.video import VideoConfig
@@ -25,7 +25,7 @@ pytest.importorskip("onnxruntime", reason="needs requirements-runtime.txt")
 def test_a_killed_run_goes_on_and_everything_is_kept(clip, tmp_path, capsys):
     whole, again = tmp_path / "whole.mp4", tmp_path / "again.mp4"
     arguments = command(clip, again, "--temporal")
-    kill_after_a_segment(arguments, again)
+    kill_after(arguments, again)
     assert main(arguments[2:]) == 0
     assert "warping error: source" in capsys.readouterr().err
     check_kept(clip, again)

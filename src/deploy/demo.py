@@ -1,6 +1,7 @@
 """The page of docs/demo/ with what it needs beside it: ONNX Runtime Web, the models for a browser, sample pictures."""
 
 import base64
+import gzip
 import hashlib
 import os
 import shutil
@@ -26,6 +27,9 @@ THUMBNAIL = 128
 # The version that requirements-onnx.txt has, so that both sides compute with the same kernels
 PACKAGE, VERSION = "onnxruntime-web", "1.23.2"
 INTEGRITY = "T09JUtMn+CZLk3mFwqiH0lgQf+4S7+oYHHtk6uhaYAAJI95bTcKi5bOOZYwORXfS/RLZCjDDEXGWIuOCAFlEjg=="
+# What the page loads before its first picture, beside its own files and the lists' small pictures
+FIRST = ("models/predictor.onnx", "models/transfer.onnx", "models/model.json", "samples/samples.json")
+FIRST += ("samples/content_cat.jpg", "samples/style_swirling_night.jpg")
 # One pair runs on the processor, the other on WebGPU; the page loads one of them.
 RUNTIME = (
     "ort.wasm.min.mjs",
@@ -62,6 +66,12 @@ def build_demo(output=PAGE, checkpoint="") -> Path:
             if file.is_file():
                 _copy(file, output / file.name)
     return output
+
+
+def first_load(folder) -> int:
+    """Bytes that a built page loads before its first picture, each file compressed by gzip, without the runtime."""
+    files = [*folder.glob("*.*"), *folder.glob("samples/*_small.jpg"), *(folder / name for name in FIRST)]
+    return sum(len(gzip.compress(file.read_bytes())) for file in files)
 
 
 def _write_models(checkpoint, folder):

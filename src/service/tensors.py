@@ -87,13 +87,13 @@ def _read_tensor(entry, raw):
 
 
 def wanted_outputs(request, known) -> dict:
-    """The outputs that a request asks for, {name: whether as binary}; the first of `known` where it names none.
+    """The outputs that a request asks for, {name: whether as binary}; all of `known` where it names none.
 
     Raises:
         Refusal: an output that the model does not have.
     """
     otherwise = bool(_parameters(request).get("binary_data_output", False))
-    entries = request.get("outputs") or [{"name": known[0]}]
+    entries = request.get("outputs") or [{"name": name} for name in known]
     wanted = {}
     for entry in entries if isinstance(entries, list) else [entries]:
         name = entry.get("name") if isinstance(entry, dict) else None
