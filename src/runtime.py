@@ -21,7 +21,6 @@ from src.errors import UserError
 
 logger = logging.getLogger("style_transfer")
 DEVICES = ("Ascend", "GPU", "CPU")
-FINISH_ATTEMPTS = 20  # of 30 seconds each, see `finish`
 
 
 def mindspore_version() -> tuple[int, ...]:
@@ -158,23 +157,13 @@ def setup(config) -> Runtime:
 
 
 def finish(runtime):
-    """Waits until every process of a data-parallel run is done. A process that ends early can bring the others down.
-
-    On the CPU, MindSpore gives up after 30 seconds in which another process has sent nothing, and no option makes it
-    wait longer. So it is asked again, as nothing depends on this sum: the first process may draw pictures for longer.
-    """
+    """Waits until every process of a data-parallel run is done. A process that ends early can bring the others down."""
     if runtime.rank_size == 1:
         return
     import numpy as np
     from mindspore import communication
 
-    for attempts_left in reversed(range(FINISH_ATTEMPTS)):
-        try:
-            sum_over_ranks(np.ones(1, np.float32))
-            break
-        except RuntimeError:
-            if runtime.device_target != "CPU" or not attempts_left:
-                raise
+    sum_over_ranks(np.ones(1, np.float32))
     communication.release()
 
 
