@@ -1,5 +1,6 @@
 """A checkpoint with a flipped bit is refused by its name, and a run goes on from the one before."""
 
+import mindspore as ms
 import numpy as np
 import pytest
 from mindspore.train.checkpoint_pb2 import Checkpoint
@@ -103,3 +104,11 @@ def test_when_every_pair_is_damaged_the_way_out_is_said(tmp_path):
     flip(folder.model_file(10), 10.0)
     with pytest.raises(UserError, match="no earlier one is whole: start anew with --resume false"):
         folder.read_newest()
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "3", '"checksum"', "null"])
+def test_metadata_that_are_no_object_are_another_project_s(tmp_path, text):
+    path = tmp_path / "a.ckpt"
+    ms.save_checkpoint([{"name": "a", "data": ms.Tensor(WEIGHTS["a"])}], str(path), append_dict={"metadata": text})
+    arrays, metadata = read_checkpoint(path)
+    assert metadata is None and np.array_equal(arrays["a"], WEIGHTS["a"])

@@ -2,12 +2,15 @@
 
 from types import SimpleNamespace
 
+import mindspore as ms
 import numpy as np
 import pytest
 
 from src.config import defaults
 from src.data.dataset import PairedImages
 from src.errors import UserError
+from src.models.compact_prediction import StatisticsEmbedding
+from src.training.distillation.statistics import standardise_statistics
 from src.training.ranks import check_same_weights, checksum
 
 
@@ -76,3 +79,25 @@ def test_a_run_goes_on_with_the_next_sample_on_another_number_of_ranks(image_fol
     )
     images.go_on(3, 12)
     assert images.samples_before(3) == 12
+
+
+class MeanColours(StatisticsEmbedding):
+    """A predictor that embeds the mean colours of a style, the channels of one feature map."""
+
+    def own_statistics(self, style):
+        return ms.ops.concat((style.mean((2, 3)), style.mean((2, 3))), 1)
+
+
+def test_every_rank_standardises_a_predictor_over_the_same_styles(few_statistics, image_folders):
+    """Each took its own styles once: the ranks trained different networks, and a resumed run was another one."""
+    found = []
+    for rank in range(2):
+        folders = {"content_path": str(image_folders[0]), "style_path": str(image_folders[1])}
+        data = defaults(data={**folders, "batch_size": 2, "image_size": 32, "min_side": 16})["data"]
+        images = PairedImages(data, 1, rank, 2)
+        predictor = MeanColours((3,), 4)
+        own = images.batch_files(0)
+        standardise_statistics(predictor, images, 32)
+        assert predictor.standardised and images.batch_files(0) == own
+        found.append((predictor.center.asnumpy(), predictor.scale.asnumpy()))
+    assert np.array_equal(found[0], found[1])

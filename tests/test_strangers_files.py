@@ -18,7 +18,7 @@ from src.errors import UserError
 from src.images.metadata import read_recipe, settings_for
 from src.training.log import LossLog
 from src.weights.convert import read_tensors, vgg_from_matconvnet
-from src.weights.load import describe, load_model, read_weights
+from src.weights.load import describe, load_model, read_weights, said_of_network
 from src.weights.native import save_checkpoint
 from src.weights.torch_file import read_torch_file
 
@@ -259,3 +259,18 @@ def test_a_damaged_table_of_losses_is_named(tmp_path, row):
     path.write_bytes(b"step,seconds,learning_rate,total\n" + row.encode("latin-1"))
     with pytest.raises(UserError, match="losses.csv: damaged"):
         LossLog(path, ["total"], 2, 9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"network": 3}, "network 3, expected options"),
+        ({"network": ["method"]}, "expected options"),
+        ({"network": {}, "loss_network": "vgg17"}, "loss_network 'vgg17', expected vgg16 or"),
+        ({"network": {}, "styles": "ab"}, "styles 'ab', expected a list of names"),
+        ({"network": {}, "styles": [1]}, "expected a list of names"),
+    ],
+)
+def test_metadata_of_other_types_are_one_line(tmp_path, wrong, said):
+    with pytest.raises(UserError, match=f"a.ckpt: its metadata are damaged: found .*{said}"):
+        said_of_network(wrong, tmp_path / "a.ckpt")

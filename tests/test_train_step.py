@@ -121,6 +121,19 @@ def test_an_overflow_of_the_scaled_loss_halves_the_scale_and_blames_no_image():
     assert all(np.array_equal(a.asnumpy(), b) for a, b in zip(step.averages, before, strict=True))
 
 
+def test_the_loss_scale_doubles_after_its_window_of_steps_without_an_overflow(monkeypatch):
+    """An overflow begins the window anew; how large the scale is changes no step."""
+    monkeypatch.setattr("src.training.train_step.SCALE_WINDOW", 3)
+    step = make(loss_scale=1024.0)
+    found = []
+    for a in (0.5, 0.5, 0.5, 0.5, 0.5, np.inf, 0.5, 0.5, 0.5):
+        _, status, (w, _) = run(step, a, 0.25)
+        found.append(float(step.scaler.scale_value.asnumpy()))
+        assert status == (SKIPPED_HERE if a == np.inf else DONE)
+        assert w == pytest.approx(np.full_like(W, 0.0 if a == np.inf else a), rel=1e-4)
+    assert found == [1024, 1024, 2048, 2048, 2048, 1024, 1024, 1024, 2048]
+
+
 def test_with_loss_scaling_images_are_blamed_when_the_loss_itself_is_lost(scaled):
     _, status, moved = run(scaled, np.nan, 1.0)
     assert status == SKIPPED_HERE and not any(m.any() for m in moved)

@@ -7,6 +7,7 @@ Global position = (step * rank_size + rank) * batch_size + place in the batch. S
 themselves. No step depends on the steps before, so that any step can be the first.
 """
 
+import copy
 import functools
 import multiprocessing
 
@@ -75,6 +76,12 @@ class PairedImages:
     def all_files(self):
         """(content paths, style paths) of the usable files at the start, sorted."""
         return tuple([file.path for file in s.files] for s in (self._content, self._style))
+
+    def of_first_rank(self):
+        """These images with the batches of the first rank, for what every rank must compute from the same ones."""
+        images = copy.copy(self)
+        images._rank = 0
+        return images
 
     def samples_before(self, step) -> int:
         """How many samples all ranks together have drawn before a step."""

@@ -73,7 +73,8 @@ def prepare(options, runtime, output) -> Run:
     run = Run(options, runtime, images, model, objective, loss_network, step_cell, checkpoints)
     if newest is not None:
         run.resume(newest)
-    check_same_weights(step_parameters(step_cell), runtime)
+    # the model's own, too: some of its parameters are not trained
+    check_same_weights(step_parameters(step_cell) | dict(model.parameters_and_names()), runtime)
     return run
 
 

@@ -48,6 +48,8 @@ class StatisticsStylization(Stylization):
 def standardise_statistics(predictor, images, image_size):
     """Sets the center and scale of a predictor that reads statistics from the training styles, unless it has them.
 
+    Every rank reads the first rank's styles, since all must standardise alike.
+
     Args:
         predictor: any style prediction network; those that read no statistics are left alone.
         images: `src.data.dataset.PairedImages`.
@@ -55,7 +57,7 @@ def standardise_statistics(predictor, images, image_size):
     """
     if not isinstance(predictor, StatisticsEmbedding) or predictor.standardised:
         return
-    rows, step = [], 0
+    rows, step, images = [], 0, images.of_first_rank()
     count = min(STATISTICS_IMAGES, max(images.style_count, 2))
     while sum(map(len, rows)) < count:
         batches = images.batches(step, step + STATISTICS_BATCHES)
