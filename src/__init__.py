@@ -29,10 +29,10 @@ The bundled model is made in another way than the paper's: src/training/distilla
 models/compact_prediction.py has its style prediction network. The recipes are configs/compact.yaml,
 configs/compact_distil.yaml and configs/compact_vgg16.yaml.
 
-An option, with its range and its help, is one field in options/. A picture goes through images/ (decoding.py reads, and
-decides what is damaged, transparent or too large; files.py writes; padding, sheets), engines/ (what runs the networks),
-stylize/stylizer.py (embedding, stylising), stylize/tiles.py (large pictures) and stylize/flat.py (pictures of a single
-colour). The folders build on each other in the order that tests/test_imports.py states.
+An option, with its range and its help, is one field in options/. A picture goes through images/ (images/decoding.py
+reads, and decides what is damaged, transparent or too large; images/files.py writes; padding, sheets), engines/ (what
+runs the networks), stylize/stylizer.py (embedding, stylising), stylize/tiles.py (large pictures) and stylize/flat.py
+(pictures of a single colour). The folders build on each other in the order that tests/test_imports.py states.
 """
 
 from src import early as _early  # noqa: F401  Ctrl-C during the imports that follow
