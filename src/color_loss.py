@@ -133,12 +133,19 @@ def _luma_chroma():
     return ms.Tensor(LUMA_CHROMA, ms.float32)
 
 
+def _turned(covariance):
+    """Covariances (N, 3, 3) of red, green, blue to those of brightness and the two color differences."""
+    turn = _luma_chroma()
+    # by element, as in `ColorMoments`: what a 910A's matrix product rounds to float16 is small here
+    half = (turn.reshape((1, 3, 3, 1)) * covariance.reshape((-1, 1, 3, 3))).sum(2)
+    return (half.reshape((-1, 3, 1, 3)) * turn.reshape((1, 1, 3, 3))).sum(3)
+
+
 def _bands(moments):
     """Covariances of brightness and color differences, (N, 3, 3), of each band; see `band_loss`."""
-    turn, covariances = _luma_chroma(), ()
+    covariances, bands = (), ()
     for second in moments:
-        covariances += (ops.matmul(ops.matmul(turn, _centred(second)[1]), turn.T),)
-    bands = ()
+        covariances += (_turned(_centred(second)[1]),)
     for k in range(len(AREAS) - 1):
         bands += (covariances[k] - covariances[k + 1],)
     return (*bands, covariances[-1])
