@@ -1,13 +1,16 @@
-"""The losses of `src.losses` and `src.color_loss` in PyTorch, of pastiches under fixed style crops."""
+"""The losses of `src.losses` and of the files beside it in PyTorch, of pastiches under fixed style crops."""
 
 import torch
 from torch.nn import functional
 
 from benchmarks.torch_half import gram
 from src.color_loss import AREAS, COLOR_AREAS, LEAST_BAND, LEAST_COVARIANCE, LEAST_VARIANCE, LUMA_CHROMA
+from src.detail_loss import LEAST_VARIANCE as LEAST_DETAIL
 from src.grid_energy import FLOOR, FREQUENCIES, LUMA, around_mask, near_mask, tables
+from src.palette_loss import DIRECTIONS, PALETTE_AREAS, SOFTNESS, STEP, THRESHOLDS
+from src.palette_loss import LEAST_VARIANCE as LEAST_SPREAD
 
-TERMS = ("total", "content", "style", "tv", "grid", "color", "band")
+TERMS = ("total", "content", "style", "tv", "grid", "color", "band", "palette", "detail")
 
 
 def mean_square(x):
@@ -67,6 +70,46 @@ def _strengths(covariances):
     return luma, chroma, covariances[:, :, 1:, 1:] / chroma[..., None, None]
 
 
+def palette(images):
+    """The colors that `src.palette_loss.Palette` gives: (N, directions, areas) for each side of areas."""
+    directions = torch.from_numpy(DIRECTIONS)
+    return [directions @ functional.avg_pool2d(images, side).flatten(2) for side in PALETTE_AREAS]
+
+
+def describe_palette(colors):
+    """What pastiches are compared with, (N, sides of areas, directions, 18); see `palette`."""
+    described = []
+    for of_side in colors:
+        mean, spread = of_side.mean(2), (of_side.var(2, unbiased=False) + LEAST_SPREAD).sqrt()
+        described.append(torch.cat((mean[:, :, None], spread[:, :, None], _shares(of_side, mean, spread)), 2))
+    return torch.stack(described, 1)
+
+
+def palette_loss(colors, target):
+    """The mean over the images of `src.palette_loss.palette_loss`, of what `palette` and `describe_palette` gave."""
+    total = 0
+    for k, of_side in enumerate(colors):
+        shares = _shares(of_side, target[:, k, :, 0], target[:, k, :, 1])
+        total = total + (shares - target[:, k, :, 2:]).square().sum(2).mean()
+    return total * STEP / len(PALETTE_AREAS)
+
+
+def _shares(colors, mean, spread):
+    mean, spread = mean[:, :, None, None], spread[:, :, None, None]
+    above = mean + spread * torch.from_numpy(THRESHOLDS)[:, None] - colors[:, :, None]
+    return (above / (SOFTNESS * spread)).sigmoid().mean(3)
+
+
+def detail_loss(actual, target):
+    """The mean over the images of `src.detail_loss.detail_loss`, of features (N, C, h, w)."""
+    ours, theirs = (x - x.mean((2, 3), keepdim=True) for x in (actual, target))
+    variance = theirs.square().mean((2, 3))
+    least = LEAST_DETAIL * variance.mean(1, keepdim=True) + 1e-8
+    root = ((ours.square().mean((2, 3)) + least) * (variance + least)).sqrt()
+    correlation = ((ours * theirs).mean((2, 3)) + least) / root
+    return (((1 - correlation) * variance).sum(1) / (variance.sum(1) + 1e-8)).mean()
+
+
 class GridLoss:
     """The loss of `src.losses.GridLoss`, of square images of one size."""
 
@@ -88,7 +131,7 @@ class GridLoss:
 
 
 class Losses:
-    """Content, style, total-variation, grid, color and band loss.
+    """The losses `TERMS`.
 
     Args:
         options: `src.sections.LossConfig`, `normalize_losses` balanced and `tv_norm` absolute.
@@ -101,32 +144,37 @@ class Losses:
         self.options, self.features, self.grid = options, features, GridLoss(side)
 
     def describe(self, style):
-        """A style crop (1, 3, H, W) as `__call__` takes it: Gram matrices, in half precision, and color moments."""
+        """A style crop (1, 3, H, W) as `__call__` takes it: Gram matrices, in half precision, moments and palette."""
         with torch.no_grad():
             found = self.features(style)
             grams = [gram(found[tap])[0].half() for tap in self.options.style_taps]
-            return grams, [moments[0] for moments in color_moments(style)]
+            return grams, [moments[0] for moments in color_moments(style)], describe_palette(palette(style))[0]
 
     def __call__(self, content, pastiche, styles):
         """The losses `TERMS`, numbers, of pastiches of contents, both (N, 3, H, W), under N described styles."""
         options = self.options
         with torch.no_grad():
-            targets = self.features(content, tuple(options.content_taps))
+            targets = self.features(content, (*options.content_taps, *options.detail_taps))
         found = self.features(pastiche)
         of_content, of_style = 0, 0
         for tap, weight in options.content_taps.items():
             target = targets[tap].float()
             of_content = of_content + weight * relative_error(found[tap].float(), target, mean_square(target))
         for k, (tap, weight) in enumerate(options.style_taps.items()):
-            actual, target = gram(found[tap]), torch.stack([grams[k] for grams, _ in styles]).float()
+            actual, target = gram(found[tap]), torch.stack([grams[k] for grams, *_ in styles]).float()
             energy = mean_square(target) + mean_square(actual.detach())
             of_style = of_style + weight * relative_error(actual, target, energy)
         variation = sum(pastiche.diff(dim=axis).abs().mean() for axis in (2, 3))
         of_grid = self.grid(pastiche)
-        of_colors = zip(*(moments for _, moments in styles), strict=True)
+        of_colors = zip(*(moments for _, moments, _ in styles), strict=True)
         moments, wanted = color_moments(pastiche), [torch.stack(matrices) for matrices in of_colors]
         color, band = color_loss(moments, wanted), band_loss(moments, wanted)
+        of_palette = palette_loss(palette(pastiche), torch.stack([described for *_, described in styles]))
+        detail = torch.zeros(())
+        for tap, weight in options.detail_taps.items():
+            detail = detail + weight * detail_loss(found[tap].float(), targets[tap].float())
         total = options.content_weight * of_content + options.style_weight * of_style
         total = total + options.tv_weight * variation + options.grid_weight * of_grid
         total = total + options.color_weight * color + options.band_weight * band
-        return total, of_content, of_style, variation, of_grid, color, band
+        total = total + options.palette_weight * of_palette + detail
+        return total, of_content, of_style, variation, of_grid, color, band, of_palette, detail

@@ -216,7 +216,7 @@ class LossNetwork(nn.Module):
         distilled = loss.loss_network == "distilled_vgg19"
         blocks = DISTILLED_BLOCKS if distilled else BLOCKS[int(loss.loss_network[3:])]
         channels = DISTILLED_CHANNELS if distilled else CHANNELS
-        self.taps = {tap[4:] for tap in (*loss.style_taps, *loss.content_taps)}
+        self.taps = {tap[4:] for tap in loss.feature_layers}
         names = layer_names(blocks)
         self.preprocess = nn.Conv2d(3, 3, 1).requires_grad_(False) if distilled else None
         border = "reflect" if distilled else "zeros"

@@ -24,7 +24,7 @@ LUMA_CHROMA = ((0.299, 0.587, 0.114), (-0.169, -0.331, 0.5), (0.5, -0.419, -0.08
 
 def check_color_side(side, where, loss_options):
     """Raises a UserError for images too small for the losses on colors that `loss_options` ask for."""
-    for name in ("color", "band"):
+    for name in ("color", "band", "palette"):
         if getattr(loss_options, f"{name}_weight") > 0 and side < AREAS[-1]:
             raise UserError(
                 f"option {name}_weight: {where} {side} pixels a side, the {name} loss needs {AREAS[-1]} or more; set "

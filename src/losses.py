@@ -1,4 +1,4 @@
-"""Content, style, total-variation, grid, color and band loss. `StylizationLoss` gives the named terms and the total."""
+"""The losses of a pastiche. `StylizationLoss` gives their named terms and the total."""
 
 import re
 
@@ -8,9 +8,11 @@ from mindspore import nn, ops
 from mindspore.ops import constexpr
 
 from src import compilation, grid_energy
-from src.color_loss import ColorMoments, band_loss, color_loss
+from src.color_loss import AREAS, ColorMoments, band_loss, color_loss
 from src.compilation import set_free_inputs
+from src.detail_loss import detail_loss
 from src.errors import UserError
+from src.palette_loss import Palette, describe_palette, palette_loss
 
 BALANCED = "balanced"
 _LAYER = re.compile(r"_(relu|aux)\d_\d$")
@@ -134,9 +136,10 @@ def total_variation(images, norm):
 
 
 class StylizationLoss(nn.Cell):
-    """Weighted sum of content, style, total-variation, grid, color and band loss, with the weights of `loss_options`.
+    """Weighted sum of the losses on content, detail, style, total variation, grid, colors, bands and palette.
 
-    Ghiasi et al. 2017, section 2. Grid, color and band loss are not in the paper; with weight 0 there is no such term.
+    Ghiasi et al. 2017, section 2, has those on content, style and total variation. The others are not in the paper;
+    with weight 0, or without `detail_taps`, there is no such term.
 
     Args:
         loss_options: `src.sections.LossConfig`.
@@ -148,11 +151,12 @@ class StylizationLoss(nn.Cell):
     def __init__(self, loss_options, taps, blend=None):
         super().__init__()
         self.blend = None if blend is None else ms.Tensor(blend, ms.float32)
-        for tap in (*loss_options.style_taps, *loss_options.content_taps):
+        for tap in loss_options.feature_layers:
             if tap not in taps:
                 raise UserError(f"feature layer {tap!r}: the loss network was built for {', '.join(taps)}")
         self.style_taps = tuple((taps.index(t), w) for t, w in loss_options.style_taps.items())
         self.content_taps = tuple((taps.index(t), w) for t, w in loss_options.content_taps.items())
+        self.detail_taps = tuple((taps.index(t), w) for t, w in loss_options.detail_taps.items())
         self.content_weight, self.style_weight = loss_options.content_weight, loss_options.style_weight
         self.tv_weight, self.tv_norm = loss_options.tv_weight, loss_options.tv_norm
         self.normalize, self.clamp = loss_options.normalize_losses, loss_options.style_loss_clamp
@@ -161,6 +165,9 @@ class StylizationLoss(nn.Cell):
         self.grid = GridLoss() if loss_options.grid_weight > 0 else None
         self.color_weight, self.band_weight = loss_options.color_weight, loss_options.band_weight
         self.moments = ColorMoments() if self.color_weight > 0 or self.band_weight > 0 else None
+        self.first_moments = len(self.style_taps)
+        self.palette_weight = loss_options.palette_weight
+        self.palette = Palette() if self.palette_weight > 0 else None
         self.names = (
             "total",
             "content",
@@ -169,31 +176,39 @@ class StylizationLoss(nn.Cell):
             *(("grid",) if self.grid is not None else ()),
             *(("color",) if self.color_weight > 0 else ()),
             *(("band",) if self.band_weight > 0 else ()),
+            *(("palette",) if self.palette is not None else ()),
+            *(("detail",) if self.detail_taps else ()),
             *(f"content_{t}" for t in loss_options.content_taps),
             *(f"style_{t}" for t in loss_options.style_taps),
         )
 
     def style_targets(self, features, images):
-        """What pastiches are compared with: symmetric matrices (N, C, C).
+        """What pastiches are compared with: symmetric matrices (N, C, C), and (N, numbers) for the palette.
 
         Args:
             features: of the style images, as the loss network gives them.
             images: the style images, (N, 3, H, W) in [0, 1].
 
         Returns:
-            Gram matrices, one a style tap; then, where there is a color or a band loss, the moments of the colors.
+            Gram matrices, one a style tap. Where there is a color or a band loss, then the moments of the colors. Where
+            there is a palette loss, then what `src.palette_loss.describe_palette` gives.
         """
         grams = ()
         for i, _ in self.style_taps:
             grams += (gram_matrix(features[i].astype(ms.float32)),)
         if self.moments is not None:
             grams += self.moments(images.astype(ms.float32))
+        if self.palette is not None:
+            grams += (describe_palette(self.palette(images.astype(ms.float32))),)
         return grams
 
     def content_targets(self, features):
-        """The content image's features, one a content tap. A graph that needs only these computes no deeper ones."""
+        """The content image's features, one a content tap, then one a detail tap.
+
+        A graph that needs only these computes no deeper ones.
+        """
         wanted = ()
-        for i, _ in self.content_taps:
+        for i, _ in self.content_taps + self.detail_taps:
             wanted += (features[i].astype(ms.float32),)
         return wanted
 
@@ -234,18 +249,33 @@ class StylizationLoss(nn.Cell):
         if self.grid is not None:
             grid_terms = (self.grid(pastiche.astype(ms.float32)),)
             total = total + self.grid_weight * grid_terms[0]
-        color_terms = ()
+        other_terms = ()
         if self.moments is not None:
-            moments, wanted = self.moments(pastiche.astype(ms.float32)), style_grams[len(self.style_taps) :]
+            moments, wanted = (
+                self.moments(pastiche.astype(ms.float32)),
+                style_grams[self.first_moments : self.first_moments + len(AREAS)],
+            )
             if self.color_weight > 0:
                 term = self._over_images(color_loss(moments, wanted))
-                color_terms += (term,)
+                other_terms += (term,)
                 total = total + self.color_weight * term
             if self.band_weight > 0:
                 term = self._over_images(band_loss(moments, wanted))
-                color_terms += (term,)
+                other_terms += (term,)
                 total = total + self.band_weight * term
-        return total, ops.stack((total, content, style, tv, *grid_terms, *color_terms, *content_terms, *style_terms))
+        if self.palette is not None:
+            term = self._over_images(palette_loss(self.palette(pastiche.astype(ms.float32)), style_grams[-1]))
+            other_terms += (term,)
+            total = total + self.palette_weight * term
+        if self.detail_taps:
+            detail = 0.0
+            for k in range(len(self.detail_taps)):
+                i, weight = self.detail_taps[k]
+                target = content_features[len(self.content_taps) + k]
+                detail = detail + weight * detail_loss(pastiche_features[i].astype(ms.float32), target).mean()
+            other_terms += (detail,)
+            total = total + detail
+        return total, ops.stack((total, content, style, tv, *grid_terms, *other_terms, *content_terms, *style_terms))
 
 
 class Targets(nn.Cell):

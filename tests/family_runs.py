@@ -28,7 +28,8 @@ def family_options(few_statistics, loss_weights, image_folders):
         styles = image_folders[1] / "style_1.png" if method == "single_style" else image_folders[1]
         values = {
             "network": {"method": method, "width": 0.25, **NETWORKS.get(method, {})},
-            "loss": LOSS | {"color_weight": 0.1, "band_weight": 0.1},
+            "loss": LOSS
+            | {"color_weight": 0.1, "band_weight": 0.1, "palette_weight": 0.1, "detail_taps": {"relu2_1": 0.1}},
             "data": {
                 "content_path": str(image_folders[0]),
                 "style_path": str(styles),

@@ -26,6 +26,8 @@ OUT_OF_RANGE = [
     ("loss", "grid_weight", -0.1, "0 or more"),
     ("loss", "color_weight", -0.1, "0 or more"),
     ("loss", "band_weight", -0.1, "0 or more"),
+    ("loss", "palette_weight", -0.1, "0 or more"),
+    ("loss", "detail_taps", {"relu2_2": -1.0}, "each 0 or more"),
     ("data", "style_crops", -1, "0 or more"),
     ("data", "image_size", 0, "1 or more"),
     ("data", "style_size", -1, "1 or more, or 0 for image_size"),

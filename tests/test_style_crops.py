@@ -18,7 +18,7 @@ from src.training.stylization import build_stylization, create_stylization
 from src.weights.loss_network import create_loss_network
 
 SIDE = 48
-COLOR = LOSS | {"color_weight": 0.1}
+COLOR = LOSS | {"color_weight": 0.1, "palette_weight": 0.1, "detail_taps": {"relu2_1": 0.1}}
 # (style, number): two crops of one style, and one number of two styles
 CROPS = [(0, 0), (0, 1), (3, 1)]
 
@@ -59,7 +59,7 @@ def test_a_step_compares_with_what_it_compares_with_otherwise(stylization, image
     expected = targets(drawn, content, style)
     crops = StyleCrops(objective, 8, SIDE)
     given = crops.targets(CROPS, style)
-    assert len(given) == len(LOSS["style_taps"]) + len(AREAS) + kept
+    assert len(given) == len(LOSS["style_taps"]) + len(AREAS) + 1 + kept
     for found, wanted in zip(targets(objective, content, style, *given), expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
     # they are not computed again: pixels of another style change nothing, and the order of the crops does

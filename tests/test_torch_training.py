@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs requirements-benchmark.txt")
 
+from benchmarks import torch_losses  # noqa: E402
 from benchmarks.soap import Soap  # noqa: E402
 from benchmarks.tiny import OPTIONS, write_all  # noqa: E402
 from benchmarks.torch_half import gram, reflect_pad  # noqa: E402
@@ -69,6 +70,26 @@ def test_losses_are_those_of_the_mindspore_step():
     )
     for loss, ms_loss in ((color_loss, ours.color_loss), (band_loss, ours.band_loss)):
         assert loss(*both[1]).item() == pytest.approx(ms_loss(*both[0]).asnumpy().mean(), rel=1e-3)
+
+
+def test_palette_and_detail_loss_are_those_of_the_mindspore_step():
+    import mindspore as ms
+
+    from src import palette_loss as ours
+    from src.detail_loss import detail_loss
+
+    rng = np.random.default_rng(0)
+    pair = [rng.random((2, 3, 64, 64)).astype(np.float32) ** power for power in (1, 3)]
+    cell, (pastiche, style) = ours.Palette(), map(torch.from_numpy, pair)
+    described = ours.describe_palette(cell(ms.Tensor(pair[1])))
+    theirs = torch_losses.describe_palette(torch_losses.palette(style))
+    np.testing.assert_allclose(theirs.flatten(1), described.asnumpy(), rtol=1e-3, atol=1e-5)
+    found = torch_losses.palette_loss(torch_losses.palette(pastiche), theirs)
+    expected = ours.palette_loss(cell(ms.Tensor(pair[0])), described).asnumpy().mean()
+    assert expected > 0.1
+    assert found.item() == pytest.approx(expected, rel=1e-3)
+    expected = detail_loss(*map(ms.Tensor, pair)).asnumpy().mean()
+    assert torch_losses.detail_loss(pastiche, style).item() == pytest.approx(expected, rel=1e-3)
 
 
 def loss_after(make, rate, steps=300):

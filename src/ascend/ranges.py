@@ -186,7 +186,7 @@ def _training(options, images, known):
 
 def _optimization(options, images, known):
     loss_options = weighted_loss(options.loss, options.optimize)
-    taps = tuple(dict.fromkeys((*loss_options.style_taps, *loss_options.content_taps)))
+    taps = loss_options.feature_layers
     loss_network = create_loss_network(loss_options, options.train.ckpt_path, taps)
     side = options.data.image_size
     objective = PasticheLoss(loss_network, taps, loss_options, np.zeros((1, 3, side, side), np.float32), (1.0,))

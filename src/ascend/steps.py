@@ -67,7 +67,7 @@ def _images(side):
 
 
 def _optimization(loss_options, settings, runtime):
-    taps = tuple(dict.fromkeys((*loss_options.style_taps, *loss_options.content_taps)))
+    taps = loss_options.feature_layers
     loss_network = new_loss_network(loss_options, taps)
     apply_precision(loss_network, runtime.precision)
     pastiche = np.random.default_rng(0).random((1, 3, SIDE, SIDE), np.float32)

@@ -62,7 +62,7 @@ class Gatys:
         self.loss_options, self.settings, self.seed = weighted_loss(loss_options, settings), settings, seed
         self.blend = np.asarray(blend, np.float64) / np.sum(blend)
         self.loss_scale = settings.loss_scale if precision == "float16" else None
-        self.taps = tuple(dict.fromkeys((*self.loss_options.style_taps, *self.loss_options.content_taps)))
+        self.taps = self.loss_options.feature_layers
         self.loss_network = create_loss_network(self.loss_options, search_dir, self.taps)
         apply_precision(self.loss_network, precision)
         self._targets = Targets(self.loss_network, self.taps, self.loss_options)

@@ -98,6 +98,12 @@ class LossConfig(Options):
         "feature layers whose Gram matrices are compared for style, with weights",
         least=0,
     )
+    detail_taps: dict[str, float] = option(
+        {},
+        "feature layers whose channels are to lie where the content image has them (detail loss), with weights; {} for "
+        "none",
+        least=0,
+    )
     content_weight: float = option(1.0, "weight of the content loss", least=0, common=True)
     style_weight: float = option(0.5, "weight of the style loss (sum over taps)", least=0, common=True)
     tv_weight: float = option(0.001, "weight of the total-variation loss", least=0, common=True)
@@ -116,6 +122,11 @@ class LossConfig(Options):
         "the style's; 0 for none",
         least=0,
     )
+    palette_weight: float = option(
+        0.0,
+        "weight of the palette loss: which colors there are, and how much of each, against the style's; 0 for none",
+        least=0,
+    )
     normalize_losses: bool | str = option(
         False,
         "divide each image's loss at each tap by the target's own energy (needed by distilled_vgg19); balanced divides "
@@ -125,6 +136,11 @@ class LossConfig(Options):
     style_loss_clamp: float = option(
         0.0, "upper bound of a normalised style loss of one image at one tap; 0 for none", least=0
     )
+
+    @property
+    def feature_layers(self) -> tuple:
+        """Every feature layer that the losses compare, once: the order in which the loss network gives them."""
+        return tuple(dict.fromkeys((*self.style_taps, *self.content_taps, *self.detail_taps)))
 
 
 @dataclass(frozen=True)

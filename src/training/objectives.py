@@ -31,7 +31,7 @@ class Stylization(nn.Cell):
     @classmethod
     def loss_taps(cls, loss_options) -> tuple:
         """Feature layers that the objective reads with a loss (`src.sections.LossConfig`), each once."""
-        return tuple(dict.fromkeys((*loss_options.style_taps, *loss_options.content_taps)))
+        return loss_options.feature_layers
 
     @staticmethod
     def adapted(loss_options):

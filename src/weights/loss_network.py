@@ -52,7 +52,7 @@ def create_loss_network(loss_options, search_dir="", taps=None):
         UserError: no weights, or weights of something else; a feature layer that the network lacks.
     """
     weights = read_loss_network(find_loss_weights(loss_options, search_dir))
-    taps = tuple(dict.fromkeys((*loss_options.style_taps, *loss_options.content_taps))) if taps is None else tuple(taps)
+    taps = loss_options.feature_layers if taps is None else tuple(taps)
     cell = new_loss_network(loss_options, taps, weights.bias)
     load_loss_network_weights(weights, cell)
     if loss_options.unit_activations and loss_options.loss_network != "distilled_vgg19":
