@@ -10,8 +10,6 @@ from src.grid_energy import FLOOR, FREQUENCIES, LUMA, around_mask, near_mask, ta
 from src.palette_loss import DIRECTIONS, PALETTE_AREAS, SOFTNESS, STEP, THRESHOLDS
 from src.palette_loss import LEAST_VARIANCE as LEAST_SPREAD
 
-TERMS = ("total", "content", "style", "tv", "grid", "color", "band", "palette", "detail")
-
 
 def mean_square(x):
     """The mean square of each image, (N, ...) to (N,)."""
@@ -131,7 +129,7 @@ class GridLoss:
 
 
 class Losses:
-    """The losses `TERMS`.
+    """The losses `names`; the palette and detail loss only where the options have them.
 
     Args:
         options: `src.sections.LossConfig`, `normalize_losses` balanced and `tv_norm` absolute.
@@ -142,6 +140,8 @@ class Losses:
 
     def __init__(self, options, side, features):
         self.options, self.features, self.grid = options, features, GridLoss(side)
+        self.names = ("total", "content", "style", "tv", "grid", "color", "band")
+        self.names += (("palette",) if options.palette_weight else ()) + (("detail",) if options.detail_taps else ())
 
     def describe(self, style):
         """A style crop (1, 3, H, W) as `__call__` takes it: Gram matrices, in half precision, moments and palette."""
@@ -151,7 +151,7 @@ class Losses:
             return grams, [moments[0] for moments in color_moments(style)], describe_palette(palette(style))[0]
 
     def __call__(self, content, pastiche, styles):
-        """The losses `TERMS`, numbers, of pastiches of contents, both (N, 3, H, W), under N described styles."""
+        """The losses `names`, numbers, of pastiches of contents, both (N, 3, H, W), under N described styles."""
         options = self.options
         with torch.no_grad():
             targets = self.features(content, (*options.content_taps, *options.detail_taps))
@@ -169,12 +169,15 @@ class Losses:
         of_colors = zip(*(moments for _, moments, _ in styles), strict=True)
         moments, wanted = color_moments(pastiche), [torch.stack(matrices) for matrices in of_colors]
         color, band = color_loss(moments, wanted), band_loss(moments, wanted)
-        of_palette = palette_loss(palette(pastiche), torch.stack([described for *_, described in styles]))
-        detail = torch.zeros(())
-        for tap, weight in options.detail_taps.items():
-            detail = detail + weight * detail_loss(found[tap].float(), targets[tap].float())
         total = options.content_weight * of_content + options.style_weight * of_style
         total = total + options.tv_weight * variation + options.grid_weight * of_grid
         total = total + options.color_weight * color + options.band_weight * band
-        total = total + options.palette_weight * of_palette + detail
-        return total, of_content, of_style, variation, of_grid, color, band, of_palette, detail
+        others = ()
+        if options.palette_weight:
+            others += (palette_loss(palette(pastiche), torch.stack([described for *_, described in styles])),)
+            total = total + options.palette_weight * others[0]
+        if options.detail_taps:
+            weights = options.detail_taps.items()
+            others += (sum(w * detail_loss(found[tap].float(), targets[tap].float()) for tap, w in weights),)
+            total = total + others[-1]
+        return total, of_content, of_style, variation, of_grid, color, band, *others

@@ -126,7 +126,7 @@ class Run:
         logger.info("resuming after step %d from %s", step, where)
 
     def results(self, rates):
-        """Makes the steps that are left; yields the terms of each, see `benchmarks.torch_losses.TERMS`."""
+        """Makes the steps that are left; yields the terms of each, see `benchmarks.torch_losses.Losses.names`."""
         import torch
 
         batches = self.images.batches(self.start, self.options.train.steps)
@@ -152,7 +152,6 @@ class Run:
 
 def train(run, output) -> int:
     """Makes the remaining steps of a `Run`. Returns the exit code."""
-    from benchmarks.torch_losses import TERMS
     from src.signals import Interrupt, status
     from src.training.log import LossLog
     from src.training.schedule import learning_rates
@@ -162,7 +161,7 @@ def train(run, output) -> int:
         logger.info("%s holds step %d of %d: nothing to do; --steps asks for more", output, step, options.steps)
         return 0
     rates = learning_rates(options)
-    log, rows = LossLog(output / "losses.csv", TERMS, step, options.steps), []
+    log, rows = LossLog(output / "losses.csv", run.step.losses.names, step, options.steps), []
     with Interrupt() as interrupt:
         for terms in run.results(rates):
             rows.append(terms)

@@ -86,7 +86,7 @@ class Step:
             return Style(self.losses.describe(style), self.predictor.statistics(style)[0])
 
     def terms(self, content, style, known):
-        """The losses `benchmarks.torch_losses.TERMS`, numbers.
+        """The losses `benchmarks.torch_losses.Losses.names`, numbers.
 
         Args:
             content, style: (N, 3, H, W) in [0, 1].

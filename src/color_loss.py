@@ -9,6 +9,7 @@ from mindspore import nn, ops
 from mindspore.ops import constexpr
 
 from src.errors import UserError
+from src.palette_loss import PALETTE_AREAS
 
 # sides of the areas whose mean colors are described, pixels
 AREAS = (1, 2, 4, 8, 16)
@@ -24,11 +25,12 @@ LUMA_CHROMA = ((0.299, 0.587, 0.114), (-0.169, -0.331, 0.5), (0.5, -0.419, -0.08
 
 def check_color_side(side, where, loss_options):
     """Raises a UserError for images too small for the losses on colors that `loss_options` ask for."""
-    for name in ("color", "band", "palette"):
-        if getattr(loss_options, f"{name}_weight") > 0 and side < AREAS[-1]:
+    needed = {"color_weight": AREAS[-1], "band_weight": AREAS[-1], "palette_weight": PALETTE_AREAS[-1]}
+    for option, least in needed.items():
+        if getattr(loss_options, option) > 0 and side < least:
             raise UserError(
-                f"option {name}_weight: {where} {side} pixels a side, the {name} loss needs {AREAS[-1]} or more; set "
-                "it to 0"
+                f"option {option}: {where} {side} pixels a side, the {option.removesuffix('_weight')} loss needs "
+                f"{least} or more; set it to 0"
             )
 
 

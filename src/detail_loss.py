@@ -2,7 +2,8 @@
 
 from mindspore import ops
 
-# of a feature's mean variance: what varies less than that in both images counts as alike
+# part of the photograph's mean variance over the channels that is added to every variance: channels that vary less than
+# that in both images count as alike
 LEAST_VARIANCE = 1e-3
 
 

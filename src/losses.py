@@ -168,6 +168,8 @@ class StylizationLoss(nn.Cell):
         self.first_moments = len(self.style_taps)
         self.palette_weight = loss_options.palette_weight
         self.palette = Palette() if self.palette_weight > 0 else None
+        # counted from the front: in a compiled step, [-1] of a tuple from ms.mutable() silently picks another element
+        self.palette_place = self.first_moments + (len(AREAS) if self.moments is not None else 0)
         self.names = (
             "total",
             "content",
@@ -264,7 +266,9 @@ class StylizationLoss(nn.Cell):
                 other_terms += (term,)
                 total = total + self.band_weight * term
         if self.palette is not None:
-            term = self._over_images(palette_loss(self.palette(pastiche.astype(ms.float32)), style_grams[-1]))
+            term = self._over_images(
+                palette_loss(self.palette(pastiche.astype(ms.float32)), style_grams[self.palette_place])
+            )
             other_terms += (term,)
             total = total + self.palette_weight * term
         if self.detail_taps:
@@ -279,7 +283,7 @@ class StylizationLoss(nn.Cell):
 
 
 class Targets(nn.Cell):
-    """An image to its features and their Gram matrices; compiled once for all sizes.
+    """An image to what pastiches are compared with, as content and as style; compiled once for all sizes.
 
     Args:
         loss_network: frozen, with the feature layers `taps`.
@@ -295,6 +299,6 @@ class Targets(nn.Cell):
         set_free_inputs(self, ms.Tensor(shape=(1, 3, None, None), dtype=ms.float32))
 
     def construct(self, image):
-        """image (1, 3, H, W) in [0, 1]. Gives tuples: features, one a content tap; Gram matrices, one a style tap."""
+        """image (1, 3, H, W) in [0, 1]. Gives the tuples of `content_targets` and `style_targets`."""
         features = self.loss_network(image)
         return self.loss.content_targets(features), self.loss.style_targets(features, image)

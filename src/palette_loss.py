@@ -14,13 +14,12 @@ _MIXTURES = np.array(
     ((1, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1), (0, 1, -1), (1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1))
 )
 DIRECTIONS = (_MIXTURES / np.linalg.norm(_MIXTURES, axis=1, keepdims=True) @ _AXES).astype(np.float32)
-# where shares are taken, in standard deviations from the style's mean
-THRESHOLDS = np.linspace(-2.5, 2.5, 16, dtype=np.float32)
+# where shares are taken, in spreads from the style's mean. One part in twenty of ink on white paper lies 4.4 from it.
+THRESHOLDS = np.linspace(-4, 4, 16, dtype=np.float32)
 STEP = float(THRESHOLDS[1] - THRESHOLDS[0])
-# a color counts as below a threshold by a logistic function of this width, in standard deviations, so that there is a
-# gradient
+# a color counts as below a threshold by a logistic function of this width, in spreads, so that there is a gradient
 SOFTNESS = 0.4
-# added to a style's variances: a style of one color has a spread of 0.05
+# added to a style's variance in a direction; the spread is the root of both, so 0.05 for a style of one color
 LEAST_VARIANCE = 0.0025
 
 
@@ -35,12 +34,12 @@ def _thresholds():
 
 
 class Palette(nn.Cell):
-    """The colors of areas along `DIRECTIONS`, for each side in `PALETTE_AREAS`; incomplete areas are left out."""
+    """The mean colors of areas along `DIRECTIONS`, for each side in `PALETTE_AREAS`; incomplete areas are left out."""
 
     def __init__(self):
         super().__init__()
-        first, second = PALETTE_AREAS
-        self.pools = nn.CellList([nn.AvgPool2d(first, first), nn.AvgPool2d(second // first, second // first)])
+        sides = zip(PALETTE_AREAS, (1, *PALETTE_AREAS), strict=False)
+        self.pools = nn.CellList([nn.AvgPool2d(side // smaller, side // smaller) for side, smaller in sides])
 
     def construct(self, images):
         """images float32 (N, 3, H, W) in [0, 1], sides of 16 or more: a tuple of float32 (N, directions, areas)."""
@@ -54,7 +53,9 @@ class Palette(nn.Cell):
 
 
 def describe_palette(palette):
-    """What pastiches are compared with, (N, areas x directions x 18): mean, spread and 16 shares in each direction.
+    """What pastiches are compared with: for each side of areas and each direction a mean, a spread and 16 shares.
+
+    They stand in one row an image, (N, 2 x 9 x 18).
 
     Args:
         palette: of the style images, as `Palette` gives it.
@@ -73,9 +74,12 @@ def palette_loss(palette, target):
 
     The colors of areas are looked at along nine directions, as in a sliced Wasserstein distance (Pitié et al. 2007).
     Along each direction the shares of areas below a threshold are compared: the integral of the squared difference of
-    the two shares over all thresholds (Cramér's distance), in units of the style's standard deviation. The loss is the
-    mean over directions and sizes of area. The papers have no such term. Means and covariances (`color_loss`) do not
-    tell a style of white paper and some navy from one that is gray-blue all over.
+    the two shares (Cramér's distance), in units of the style's spread, as far as 4 of them from the mean. The loss is
+    the mean over directions and sides of areas. The papers have no such term. Means and covariances (`color_loss`) do
+    not tell white paper with a tenth of navy from a picture in which as many areas are a little lighter than the mean
+    as are darker.
+
+    Colors far outside those of the style get next to no gradient here: the color loss, beside this one, moves them.
 
     Args:
         palette: of the pastiches, as `Palette` gives it.

@@ -29,7 +29,7 @@ def family_options(few_statistics, loss_weights, image_folders):
         values = {
             "network": {"method": method, "width": 0.25, **NETWORKS.get(method, {})},
             "loss": LOSS
-            | {"color_weight": 0.1, "band_weight": 0.1, "palette_weight": 0.1, "detail_taps": {"relu2_1": 0.1}},
+            | {"color_weight": 0.1, "band_weight": 0.1, "palette_weight": 0.1, "detail_taps": {"relu1_2": 0.1}},
             "data": {
                 "content_path": str(image_folders[0]),
                 "style_path": str(styles),

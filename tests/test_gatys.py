@@ -175,6 +175,20 @@ def test_blend_weights_of_several_styles(method, usual, pictures):
     assert first[3.0, 1.0] == pytest.approx(0.75 * first[1.0, 0.0] + 0.25 * first[0.0, 1.0], rel=1e-4)
 
 
+def test_a_blend_with_the_losses_on_palette_and_detail(method, pictures):
+    content, styles = pictures
+    first = {}
+    for blend in ((1.0, 0.0), (0.0, 1.0), (3.0, 1.0)):
+        made = method(blend=blend, loss={"palette_weight": 2.0, "color_weight": 1.0, "detail_taps": {"relu1_2": 0.5}})
+        losses = [dict(zip(made.names, one.terms, strict=True)) for one in made.optimize(content, styles)]
+        assert losses[-1]["palette"] < losses[0]["palette"]
+        assert losses[0]["detail"] == pytest.approx(0, abs=1e-5) and losses[-1]["detail"] > 0.001
+        first[blend] = losses[0]
+    one, other, both = (first[blend] for blend in ((1.0, 0.0), (0.0, 1.0), (3.0, 1.0)))
+    assert both["palette"] == pytest.approx(0.75 * one["palette"] + 0.25 * other["palette"], rel=1e-4)
+    assert one["palette"] != pytest.approx(other["palette"], rel=0.1)
+
+
 def test_pooling(method, pictures, tmp_path_factory):
     from src.models.vgg import VGG
     from src.weights.native import save_checkpoint

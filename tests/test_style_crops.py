@@ -18,7 +18,7 @@ from src.training.stylization import build_stylization, create_stylization
 from src.weights.loss_network import create_loss_network
 
 SIDE = 48
-COLOR = LOSS | {"color_weight": 0.1, "palette_weight": 0.1, "detail_taps": {"relu2_1": 0.1}}
+COLOR = LOSS | {"color_weight": 0.1, "palette_weight": 0.1}
 # (style, number): two crops of one style, and one number of two styles
 CROPS = [(0, 0), (0, 1), (3, 1)]
 

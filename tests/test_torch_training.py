@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 torch = pytest.importorskip("torch", reason="needs requirements-benchmark.txt")
 
@@ -11,7 +12,7 @@ from benchmarks import torch_losses  # noqa: E402
 from benchmarks.soap import Soap  # noqa: E402
 from benchmarks.tiny import OPTIONS, write_all  # noqa: E402
 from benchmarks.torch_half import gram, reflect_pad  # noqa: E402
-from benchmarks.torch_losses import TERMS, GridLoss, band_loss, color_loss, color_moments  # noqa: E402
+from benchmarks.torch_losses import GridLoss, band_loss, color_loss, color_moments  # noqa: E402
 from src.weights.native import read_checkpoint  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,9 @@ RECIPE = {
     "log_every": 1,
     "save_every": 2,
     "compile": "false",
+    "content_taps": "relu2_1=1",
+    "detail_taps": "relu1_2=0.7,relu2_2=0.4",
+    "palette_weight": 5,
 }
 
 
@@ -143,7 +147,7 @@ def run(folder, tiny_checkpoint, tmp_path, run_entry_point):
 
 def rows(path):
     table = np.genfromtxt(path / "losses.csv", delimiter=",", names=True)
-    return np.stack([table[name] for name in TERMS], 1)
+    return {name: table[name] for name in table.dtype.names}
 
 
 @pytest.mark.parametrize("switches", [(), ("--soap", "--whole_predictor", "--rates", "predictor=0.3")], ids=str)
@@ -151,7 +155,14 @@ def test_the_same_command_goes_on(run, tmp_path, tiny_checkpoint, switches):
     run("whole", *switches, steps=4)
     run("parts", *switches, steps=2)
     assert "resuming after step 2" in run("parts", *switches, steps=4).stdout
-    np.testing.assert_allclose(rows(tmp_path / "parts"), rows(tmp_path / "whole"), rtol=1e-3)
+    found, expected = rows(tmp_path / "parts"), rows(tmp_path / "whole")
+    for name, column in expected.items():
+        np.testing.assert_allclose(found[name], column, rtol=1e-3, err_msg=name)
+    weights = yaml.safe_load(RECIPE["config_path"].read_text())["loss"]
+    total = expected["content"] + 5 * expected["palette"] + expected["detail"]
+    total += sum(weights[f"{name}_weight"] * expected[name] for name in ("style", "tv", "grid", "color", "band"))
+    assert expected["palette"].min() > 0.01 and expected["detail"].min() > 0.01
+    np.testing.assert_allclose(expected["total"], total, rtol=1e-4)
     (whole, _), (parts, _) = (
         read_checkpoint(tmp_path / name / "checkpoints" / "step_00000004.ckpt") for name in ("whole", "parts")
     )

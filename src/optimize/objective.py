@@ -18,7 +18,7 @@ class PasticheLoss(nn.Cell):
         blend: weights of the styles, which sum to 1.
 
     Raises:
-        UserError: a pastiche too small for the grid, the color or the band loss.
+        UserError: a pastiche too small for the losses on grid or colors.
     """
 
     def __init__(self, loss_network, taps, loss_options, pastiche, blend):
@@ -36,7 +36,7 @@ class PasticheLoss(nn.Cell):
         return ()
 
     def construct(self, content_features, style_grams, targets):
-        """content_features: a tuple, one a content tap; style_grams (styles, C, C), one a style tap.
+        """The losses under content features and style targets, as `src.losses.Targets` gives them.
 
         Returns:
             see `src.losses.StylizationLoss`.

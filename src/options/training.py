@@ -100,8 +100,8 @@ class LossConfig(Options):
     )
     detail_taps: dict[str, float] = option(
         {},
-        "feature layers whose channels are to lie where the content image has them (detail loss), with weights; {} for "
-        "none",
+        "feature layers whose channels are to lie where the content image has them (detail loss), with weights; empty "
+        "for none",
         least=0,
     )
     content_weight: float = option(1.0, "weight of the content loss", least=0, common=True)
@@ -124,7 +124,8 @@ class LossConfig(Options):
     )
     palette_weight: float = option(
         0.0,
-        "weight of the palette loss: which colors there are, and how much of each, against the style's; 0 for none",
+        "weight of the palette loss: which colors there are, and how much of each, against the style's; needs "
+        "color_weight beside it; 0 for none",
         least=0,
     )
     normalize_losses: bool | str = option(

@@ -76,12 +76,13 @@ class TableStylization(Stylization):
         self.grams = ()
 
     def remember(self, grams):
-        """Fixes the style targets: Gram matrices of whole style images, computed once before training.
+        """Fixes the style targets, those of whole style images, computed once before training.
 
-        Without this call, the Gram matrices of the style crops of each step are computed.
+        Without this call, the targets of the style crops of each step are computed.
 
         Args:
-            grams: for each style layer the Gram matrices of all styles, float32 (styles, C, C).
+            grams: what `src.losses.StylizationLoss.style_targets` gives, of all styles: float32 (styles, C, C), one a
+                style layer and more, and (styles, numbers) for the palette. A step picks rows, and never mixes them.
         """
         rows = enumerate(grams)
         self.grams = ParameterTuple(Parameter(table, name=f"grams{i}", requires_grad=False) for i, table in rows)
@@ -93,7 +94,6 @@ class TableStylization(Stylization):
             return self.loss.style_targets(self.loss_network(style), style), weights
         picked = ()
         for table in self.grams:
-            styles, channels, _ = table.shape
-            flat = ops.matmul(weights, table.reshape((styles, channels * channels)))
-            picked += (flat.reshape((-1, channels, channels)),)
+            flat = ops.matmul(weights, table.reshape((table.shape[0], -1)))
+            picked += (flat.reshape((-1, *table.shape[1:])),)
         return picked, weights

@@ -64,7 +64,9 @@ def table_weights(styles, images, step):
 
 
 def whole_grams(objective, loss_options, files, styles, size) -> list:
-    """The Gram matrices of whole style images, an array (styles, C, C) a style tap; 0 for a style without an image.
+    """The style targets of whole style images, arrays (styles, ...) as `TableStylization.remember` takes them.
+
+    They are 0 for a style without an image.
 
     Args:
         objective: `src.training.objectives.TableStylization`.
