@@ -62,9 +62,9 @@ def describe_palette(palette):
     """
     described = ()
     for colors in palette:
-        mean = colors.mean(2)
-        spread = ops.sqrt(ops.square(colors - mean.expand_dims(2)).mean(2) + LEAST_VARIANCE)
-        all_of = ops.concat((mean.expand_dims(2), spread.expand_dims(2), _shares(colors, mean, spread)), 2)
+        mean = colors.mean(2, True)
+        spread = ops.sqrt(ops.square(colors - mean).mean(2, True) + LEAST_VARIANCE)
+        all_of = ops.concat((mean, spread, _shares(colors, mean, spread)), 2)
         described += (all_of.reshape((all_of.shape[0], -1)),)
     return ops.concat(described, 1)
 
@@ -89,14 +89,14 @@ def palette_loss(palette, target):
     described = target.reshape((target.shape[0], len(PALETTE_AREAS), len(DIRECTIONS), 2 + len(THRESHOLDS)))
     for k in range(len(PALETTE_AREAS)):
         style = described[:, k]
-        found = _shares(palette[k], style[:, :, 0], style[:, :, 1])
+        found = _shares(palette[k], style[:, :, :1], style[:, :, 1:2])
         total = total + ops.square(found - style[:, :, 2:]).sum(2).mean(1)
     return total * (STEP / len(PALETTE_AREAS))
 
 
 def _shares(colors, mean, spread):
-    """The shares of colors (N, directions, areas) below thresholds around a mean (N, directions), softly counted."""
-    n, directions = mean.shape
+    """The shares of colors (N, directions, areas) below thresholds around a mean (N, directions, 1), softly counted."""
+    n, directions, _ = mean.shape
     mean, spread = mean.reshape((n, directions, 1, 1)), spread.reshape((n, directions, 1, 1))
-    above = mean + spread * _thresholds() - colors.expand_dims(2)
+    above = mean + spread * _thresholds() - colors.reshape((colors.shape[0], colors.shape[1], 1, -1))
     return ops.sigmoid(above / (SOFTNESS * spread)).mean(3)
