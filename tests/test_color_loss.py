@@ -5,6 +5,7 @@ import itertools
 import mindspore as ms
 import numpy as np
 import pytest
+from areas import pooled
 
 from src.color_loss import ColorMoments, band_loss, check_color_side, color_loss
 from src.errors import UserError
@@ -16,11 +17,6 @@ TAPS = ("relu1_1", "relu2_1")
 
 def random(*shape, seed=0):
     return np.random.default_rng(seed).random(shape, np.float32)
-
-
-def pooled(image, side):
-    height, width = (length // side * side for length in image.shape[1:])
-    return image[:, :height, :width].reshape(3, height // side, side, width // side, side).mean((2, 4))
 
 
 def color_loss_by_definition(images, styles):

@@ -3,6 +3,7 @@
 import mindspore as ms
 import numpy as np
 import pytest
+from areas import gray_areas, pooled
 
 from src.color_loss import ColorMoments, check_color_side, color_loss
 from src.errors import UserError
@@ -25,15 +26,8 @@ def by_definition(image, style):
     directions = [gray, red_green, blue, *((a + sign * b) / 2**0.5 for a, b in pairs for sign in (1, -1))]
     distances = []
     for side in (4, 16):
-        height, width = (length // side for length in image.shape[1:])
-        one, other = (
-            picture[:, : picture.shape[1] // side * side, : picture.shape[2] // side * side]
-            .reshape(3, picture.shape[1] // side, side, picture.shape[2] // side, side)
-            .mean((2, 4))
-            .reshape(3, -1)
-            for picture in (image, style)
-        )
-        assert one.shape == (3, height * width)
+        one, other = (pooled(picture, side).reshape(3, -1) for picture in (image, style))
+        assert one.shape == (3, (image.shape[1] // side) * (image.shape[2] // side))
         for direction in directions:
             ours, theirs = direction @ one, direction @ other
             spread = (theirs.var() + 0.05**2) ** 0.5
@@ -69,9 +63,7 @@ def test_dark_ink_is_asked_for_though_mean_and_covariance_are_those_of_equal_hal
     dark = np.arange(1600).reshape(40, 40) % 10 == 0
     style = np.where(dark, 0.1, 0.9)
     pastiche = style.mean() + style.std() * np.where(np.arange(1600).reshape(40, 40) % 2, 1, -1)
-    style, pastiche = (
-        np.repeat(np.kron(x, np.ones((16, 16)))[None, None], 3, axis=1).astype(np.float32) for x in (style, pastiche)
-    )
+    style, pastiche = gray_areas(style), gray_areas(pastiche)
     moments = ColorMoments()
     color = color_loss(moments(ms.Tensor(pastiche)), moments(ms.Tensor(style))).asnumpy()[0]
     assert color < 1e-3
@@ -80,10 +72,7 @@ def test_dark_ink_is_asked_for_though_mean_and_covariance_are_those_of_equal_hal
 
 def test_a_twentieth_of_ink_that_is_pale_costs_something():
     dark = np.arange(1600).reshape(40, 40) % 20 == 0
-    style, pale, right = (np.where(dark, ink, 0.9) for ink in (0.1, 0.5, 0.15))
-    style, pale, right = (
-        np.repeat(np.kron(x, np.ones((16, 16)))[None, None], 3, axis=1).astype(np.float32) for x in (style, pale, right)
-    )
+    style, pale, right = (gray_areas(np.where(dark, ink, 0.9)) for ink in (0.1, 0.5, 0.15))
     loss = found(pale, style).asnumpy()[0]
     assert loss > 0.0005 and loss > 5 * found(right, style).asnumpy()[0]
 
