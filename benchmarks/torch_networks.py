@@ -18,6 +18,7 @@ from src.models.shapes import (
     REFINE_UNITS,
     RESIDUAL_BLOCKS,
     STEM,
+    conditional_channels,
     layer_channels,
     layer_names,
 )
@@ -80,29 +81,47 @@ class Transfer(nn.Module):
         c1, c2, c3 = layer_channels(network.width)
         self.tanh, self.upsampling = network.output == "tanh", network.upsampling
         affine = network.norm_affine
-        self.contract1 = Layer(network, 3, c1, 9)
-        self.contract2 = Layer(network, c1, c2, 3, 2)
-        self.contract3 = Layer(network, c2, c3, 3, 2)
+        self.full = network.ends == "full"
+        if self.full:
+            self.contract1 = Layer(network, 3, c1, 9)
+            self.contract2 = Layer(network, c1, c2, 3, 2)
+            self.contract3 = Layer(network, c2, c3, 3, 2)
+        else:
+            self.contract1 = Layer(network, 3, c2, 7, 2)
+            self.contract2 = Layer(network, c2, c3, 3, 2)
         for i in range(1, RESIDUAL_BLOCKS + 1):
             self.add_module(f"residual{i}", Residual(network, c3))
         self.upsample1 = Layer(network, c3, c2, 3, affine=affine)
-        self.upsample2 = Layer(network, c2, c1, 3, affine=affine)
-        self.output = Layer(network, c1, 3, 9, affine=affine)
-        self.sizes = [c3] * (2 * RESIDUAL_BLOCKS) + [c2, c1, 3]
+        if self.full:
+            self.upsample2 = Layer(network, c2, c1, 3, affine=affine)
+            self.output = Layer(network, c1, 3, 9, affine=affine)
+        else:
+            self.finish = Layer(network, c2, c2, 3, affine=affine)
+            self.output = Layer(network, c2, 12, 5, affine=affine)
+        self.sizes = list(conditional_channels(network))
         self.heads = nn.Linear(network.embedding_dim, 2 * sum(self.sizes))
 
     def forward(self, content, embedding):
         gammas, betas = self.heads(embedding).chunk(2, 1)
         style = list(zip(gammas.split(self.sizes, 1), betas.split(self.sizes, 1), strict=True))
         x = content * 2 - 1 if self.tanh else content
-        for layer in (self.contract1, self.contract2, self.contract3):
+        for layer in (self.contract1, self.contract2, *([self.contract3] if self.full else [])):
             x = functional.relu(layer(x))
         for i in range(RESIDUAL_BLOCKS):
             x = getattr(self, f"residual{i + 1}")(x, style[2 * i], style[2 * i + 1])
-        for layer, own in zip((self.upsample1, self.upsample2), style[-3:-1], strict=True):
-            x = functional.relu(layer(functional.interpolate(x, scale_factor=2, mode=self.upsampling), *own))
-        x = self.output(x, *style[-1])
+        x = functional.relu(self.upsample1(self.enlarged(x), *style[-3]))
+        if self.full:
+            x = functional.relu(self.upsample2(self.enlarged(x), *style[-2]))
+            x = self.output(x, *style[-1])
+        else:
+            x = functional.relu(self.finish(x, *style[-2]))
+            x = self.output(x, *(values.repeat(1, 4) for values in style[-1]))
+            # pixel_shuffle has the pixels of a color beside each other, the network the colors of a pixel
+            x = functional.pixel_shuffle(x.unflatten(1, (4, 3)).transpose(1, 2).flatten(1, 2), 2)
         return torch.sigmoid(2 * x if self.tanh else x)
+
+    def enlarged(self, x):
+        return functional.interpolate(x, scale_factor=2, mode=self.upsampling)
 
 
 class CompactPredictor(nn.Module):

@@ -80,6 +80,14 @@ def test_onnx_of_every_transfer_network(padding, upsampling, output, norm_affine
     assert_agree(part, onnx_graph, tmp_path / "model.onnx", noise(1, 3, 36, 52), embedding)
 
 
+@pytest.mark.parametrize("output, norm_affine", [("sigmoid", False), ("tanh", True)])
+def test_onnx_of_a_transfer_network_with_half_ends(output, norm_affine, onnx_graph, runtime, tmp_path):
+    model = scattered_model(ends="half", output=output, norm_affine=norm_affine, conv_bias=norm_affine)
+    embedding = np.random.default_rng(1).normal(size=(2, 100)).astype(np.float32)
+    part = make_part(model, "transfer", free_batch=True)
+    assert_agree(part, onnx_graph, tmp_path / "model.onnx", noise(2, 3, 36, 52), embedding)
+
+
 @pytest.mark.parametrize("predictor, size", [("compact", (70, 93)), ("inception_v3", (64, 71))])
 def test_onnx_of_predictors(predictor, size, onnx_graph, runtime, tmp_path):
     part = make_part(scattered_model(predictor=predictor), "predictor")

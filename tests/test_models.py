@@ -16,7 +16,7 @@ from src.models.factory import create_model
 from src.models.inception_v3 import InceptionV3
 from src.models.layers import BilinearConvolution, Convolution, ImageConvolution, UpsampledConvolution
 from src.models.normalization import InstanceNorm
-from src.models.style_transfer import StyleTransferNetwork
+from src.models.style_transfer import OutputLayer, StyleTransferNetwork
 from src.models.vgg import VGG, DistilledVGG19, Pool
 from src.runtime import apply_precision
 from src.weights.loss_network import create_loss_network
@@ -128,6 +128,7 @@ def test_bilinear_upsampling_takes_pixel_i_from_half_of_i():
     [
         {"padding": "reflect", "upsampling": "nearest", "output": "sigmoid"},
         {"padding": "zero", "upsampling": "bilinear", "output": "tanh", "norm_affine": True, "conv_bias": True},
+        {"ends": "half", "output": "tanh", "conv_bias": True},
     ],
 )
 def test_pastiche_has_the_content_s_size_and_range(options):
@@ -145,6 +146,32 @@ def test_full_width_network_has_the_paper_s_2758_gammas_and_betas():
     model = StyleTransferNetwork(network(width=1.0))
     assert model.heads.weight.shape == (2758, 100)
     assert model.contract3.conv.weight.shape == (128, 64, 3, 3)
+
+
+def test_half_ends_have_no_layer_at_full_size():
+    transfer = StyleTransferNetwork(network(ends="half"))
+    assert transfer.heads.weight.shape == (2 * (10 * 32 + 16 + 16 + 3), 100)
+    assert transfer.contract3 is transfer.upsample2 is None
+    x, shapes = ms.Tensor(np.abs(random(1, 3, 32, 48))), []
+    for layer in (transfer.contract1, transfer.contract2, transfer.upsample1, transfer.finish, transfer.output):
+        x = layer(x, *[ms.Tensor(random(1, 3 if layer is transfer.output else 16))] * 2) if shapes[1:] else layer(x)
+        shapes.append(x.shape[1:])
+    assert shapes == [(16, 16, 24), (32, 8, 12), (16, 16, 24), (16, 16, 24), (3, 32, 48)]
+
+
+def test_half_ends_make_each_pixel_of_a_block_from_its_own_kernel():
+    """The definition: a 5x5 convolution for each of the four, normalised each by itself, then put in its place."""
+    layer = OutputLayer(4, network(ends="half"))
+    x, gamma, beta = random(2, 4, 8, 10), random(2, 3, seed=1), random(2, 3, seed=2)
+    found = layer(ms.Tensor(x), ms.Tensor(gamma), ms.Tensor(beta)).asnumpy()
+    assert found.shape == (2, 3, 16, 20)
+    weight = layer.conv.weight.asnumpy()
+    for image in range(2):
+        for pixel, (row, column) in enumerate(np.ndindex(2, 2)):
+            own = convolve(x[image], weight[3 * pixel : 3 * pixel + 3], np.zeros(3), 2, "reflect")
+            own = (own - own.mean((1, 2), keepdims=True)) / np.sqrt(own.var((1, 2), keepdims=True) + 1e-5)
+            own = own * gamma[image, :, None, None] + beta[image, :, None, None]
+            assert np.abs(found[image, :, row::2, column::2] - 1 / (1 + np.exp(-own))).max() < 1e-5
 
 
 @pytest.mark.parametrize("side", [32, 65])

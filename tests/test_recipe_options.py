@@ -34,6 +34,7 @@ TESTS = {
     "network.predictor": "test_method_and_predictor_make_what_embeds",
     "network.width": "test_full_width_network_has_the_paper_s_2758_gammas_and_betas",
     "network.padding": "test_options_reach_every_layer",
+    "network.ends": "test_half_ends_have_no_layer_at_full_size",
     "network.upsampling": "test_upsampling_and_width_make_the_layers",
     "network.output": "test_the_constant_is_the_last_offset_through_the_last_activation",
     "network.norm_affine": "test_pastiche_has_the_content_s_size_and_range",

@@ -103,23 +103,28 @@ def test_every_crop_counts_alike_in_the_statistics():
     assert seen == [2 * 256, 256]
 
 
-@pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
-def test_tiles_join_without_a_seam(upsampling, image):
+@pytest.mark.parametrize("upsampling, ends", [("nearest", "full"), ("bilinear", "full"), ("nearest", "half")])
+def test_tiles_join_without_a_seam(upsampling, ends, image):
     """With the same statistics, tiles give each pixel what one tile of the whole picture gives it."""
     from src.config import defaults
     from src.engines.mindspore_networks import MindSporeNetworks
 
-    network = defaults(network={"predictor": "compact", "width": 0.25, "upsampling": upsampling})["network"]
-    networks = MindSporeNetworks(create_model(network))
+    shape = {"width": 0.25, "upsampling": upsampling, "ends": ends}
+    networks = MindSporeNetworks(create_model(defaults(network={"predictor": "compact", **shape})["network"]))
     content, embedding = image(240, 328, 0), np.ones((1, networks.embedding_dim), np.float32)
     one, many = (tiles.stylize_tiled(networks, content, embedding, side, 0) for side in (512, 128))
     assert one.std() > 5
     assert np.abs(one.astype(int) - many).max() <= 1
 
 
-def test_a_pixel_reaches_as_far_as_the_tiles_overlap(reference, image):
+@pytest.mark.parametrize("ends", ["full", "half"])
+def test_a_pixel_reaches_as_far_as_the_tiles_overlap(ends, image):
     """With the statistics fixed, a change of a block of pixels changes nothing further than `REACH` away."""
-    networks = reference.networks
+    from src.config import defaults
+    from src.engines.mindspore_networks import MindSporeNetworks
+
+    shape = {"predictor": "compact", "width": 0.25, "ends": ends}
+    networks = MindSporeNetworks(create_model(defaults(network=shape)["network"]))
     content, embedding = to_network(image(160, 160, 0)), np.ones((1, networks.embedding_dim), np.float32)
     changed = content.copy()
     changed[..., 80:84, 80:84] = 1 - changed[..., 80:84, 80:84]

@@ -11,8 +11,8 @@ from src.models.style_transfer import (
     ContractLayer,
     OutputLayer,
     ResidualBlock,
+    StyledLayer,
     StyleTransferNetwork,
-    UpsamplingLayer,
 )
 from src.models.tiling import TilingNetwork, shared_norms
 
@@ -63,14 +63,12 @@ def _upsampled_convolution(cell: UpsampledConvolution, graph, x):
     )
     o, i = cell.weight.shape[:2]
     weight = cell.weight.asnumpy().reshape(o * i, -1) @ cell.place.asnumpy()
-    weight = weight.reshape(o, i, 4, 2, 2).transpose(2, 0, 1, 3, 4).reshape(4 * o, i, 2, 2)
+    # the upper left pixel last: then the blocks, one more than the input has pixels, join to the enlarged picture with
+    # a border of one pixel, which is cut off. `UpsampledConvolution` cuts each of the four, which takes longer here
+    weight = weight.reshape(o, i, 4, 2, 2)[:, :, ::-1].transpose(2, 0, 1, 3, 4).reshape(4 * o, i, 2, 2)
     x = graph.add("Conv", x, graph.constant(weight, cell.weight.name))
-    phases = []
-    for phase, part in enumerate(graph.add("Split", x, axis=1, outputs=4)):
-        begin, end = np.array([phase // 2, phase % 2]), np.array([phase // 2 - 1, phase % 2 - 1])
-        end = np.where(end == 0, np.iinfo(np.int64).max, end)
-        phases.append(graph.add("Slice", part, begin, end, np.array([2, 3])))
-    x = graph.add("DepthToSpace", graph.add("Concat", *phases, axis=1), blocksize=2, mode="DCR")
+    x = graph.add("DepthToSpace", x, blocksize=2, mode="DCR")
+    x = graph.add("Slice", x, np.array([1, 1]), np.array([-1, -1]), np.array([2, 3]))
     return _bias(cell, graph, x)
 
 
@@ -119,18 +117,20 @@ def _residual(cell: ResidualBlock, graph, x, style1, style2):
 
 
 @emit.register
-def _upsampling(cell: UpsamplingLayer, graph, x, style):
+def _styled(cell: StyledLayer, graph, x, style):
     return graph.add("Relu", emit(cell.norm, graph, emit(cell.conv, graph, x), *style))
 
 
 @emit.register
 def _output(cell: OutputLayer, graph, x, style):
     x = emit(cell.conv, graph, x)
-    if cell.norm is None:
-        return x
-    x = emit(cell.norm, graph, x, *style)
-    # (tanh(x) + 1) / 2, in one operator
-    return graph.add("Sigmoid", graph.add("Mul", x, 2.0) if cell.tanh else x)
+    if cell.norm is not None:
+        if cell.blocks:
+            style = [graph.add("Concat", *[values] * cell.BLOCK**2, axis=1) for values in style]
+        x = emit(cell.norm, graph, x, *style)
+        # (tanh(x) + 1) / 2, in one operator
+        x = graph.add("Sigmoid", graph.add("Mul", x, 2.0) if cell.tanh else x)
+    return graph.add("DepthToSpace", x, blocksize=cell.BLOCK, mode="DCR") if cell.blocks else x
 
 
 @emit.register
@@ -149,10 +149,11 @@ def _transfer(cell: StyleTransferNetwork, graph, content, embedding):
 
     x = graph.add("Sub", graph.add("Mul", content, 2.0), 1.0) if cell.tanh else content
     for layer in (cell.contract1, cell.contract2, cell.contract3):
-        x = emit(layer, graph, x)
+        if layer is not None:
+            x = emit(layer, graph, x)
     for block in (cell.residual1, cell.residual2, cell.residual3, cell.residual4, cell.residual5):
         x = emit(block, graph, x, next(styles), next(styles))
-    for layer in (cell.upsample1, cell.upsample2):
+    for layer in (cell.upsample1, cell.upsample2 if cell.finish is None else cell.finish):
         x = emit(layer, graph, x, next(styles))
     return emit(cell.output, graph, x, next(styles, ()))
 

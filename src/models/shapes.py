@@ -72,8 +72,9 @@ def conditional_channels(network_options):
         network_options: `src.sections.NetworkConfig`.
     """
     c1, c2, c3 = layer_channels(network_options.width)
+    last = c1 if network_options.ends == "full" else c2
     # a linear output is not normalised
-    return (*(c3,) * (2 * RESIDUAL_BLOCKS), c2, c1, *(() if network_options.output == "linear" else (3,)))
+    return (*(c3,) * (2 * RESIDUAL_BLOCKS), c2, last, *(() if network_options.output == "linear" else (3,)))
 
 
 def embedding_size(network_options):

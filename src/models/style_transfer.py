@@ -37,13 +37,17 @@ class ResidualBlock(nn.Cell):
         return x + self.norm2(self.conv2(y), gamma2, beta2)
 
 
-class UpsamplingLayer(nn.Cell):
-    """Enlargement by 2, 3x3 convolution, conditional instance norm, ReLU."""
+class StyledLayer(nn.Cell):
+    """3x3 convolution, with an enlargement by 2 before it or none, conditional instance norm, ReLU."""
 
-    def __init__(self, in_channels, out_channels, network_options):
+    def __init__(self, in_channels, out_channels, network_options, enlarge=True):
         super().__init__()
-        convolution = BilinearConvolution if network_options.upsampling == "bilinear" else UpsampledConvolution
-        self.conv = convolution(in_channels, out_channels, network_options.padding, network_options.conv_bias)
+        padding, bias = network_options.padding, network_options.conv_bias
+        if enlarge:
+            convolution = BilinearConvolution if network_options.upsampling == "bilinear" else UpsampledConvolution
+            self.conv = convolution(in_channels, out_channels, padding, bias)
+        else:
+            self.conv = Convolution(in_channels, out_channels, 3, 1, padding, bias)
         self.norm = InstanceNorm(out_channels, network_options.norm_affine)
 
     def construct(self, x, gamma, beta):
@@ -51,21 +55,42 @@ class UpsamplingLayer(nn.Cell):
 
 
 class OutputLayer(nn.Cell):
-    """9x9 convolution to RGB. Unless the output is linear: conditional instance norm, and sigmoid or tanh to [0, 1]."""
+    """Convolution to RGB. Unless the output is linear: conditional instance norm, and sigmoid or tanh to [0, 1].
+
+    At full size the convolution is 9x9. At half of the sides it is 5x5, and it makes the four pixels of a block of 2x2
+    at once, 12 channels: those of the upper left pixel first, then of the upper right, lower left and lower right one.
+    Each of the four is normalised by itself. So none of them can be brighter than its neighbours all over the picture.
+    """
+
+    BLOCK = 2
 
     def __init__(self, in_channels, network_options):
         super().__init__()
-        self.conv = ImageConvolution(in_channels, 3, 9, network_options.padding, network_options.conv_bias)
-        self.norm = None if network_options.output == "linear" else InstanceNorm(3, network_options.norm_affine)
+        padding, bias = network_options.padding, network_options.conv_bias
+        self.blocks = network_options.ends == "half"
+        channels = 3 * self.BLOCK**2 if self.blocks else 3
+        if self.blocks:
+            self.conv = Convolution(in_channels, channels, 5, 1, padding, bias)
+        else:
+            self.conv = ImageConvolution(in_channels, channels, 9, padding, bias)
+        self.norm = None if network_options.output == "linear" else InstanceNorm(channels, network_options.norm_affine)
         self.tanh = network_options.output == "tanh"
+
+    def enlarged(self, x):
+        """x (N, 12, h, w) to the pixels of its blocks (N, 3, 2 h, 2 w)."""
+        n, _, h, w = x.shape
+        s = self.BLOCK
+        return x.reshape((n, s, s, 3, h, w)).transpose((0, 3, 4, 1, 5, 2)).reshape((n, 3, s * h, s * w))
 
     def construct(self, x, gamma=None, beta=None):
         x = self.conv(x)
-        if self.norm is None:
-            return x
-        x = self.norm(x, gamma, beta)
-        # (tanh(x) + 1) / 2 = sigmoid(2 x), and MindSpore's tanh on a CPU is off by up to 1e-4
-        return ops.sigmoid(x * 2.0 if self.tanh else x)
+        if self.norm is not None:
+            if self.blocks:
+                gamma, beta = ops.concat((gamma,) * self.BLOCK**2, 1), ops.concat((beta,) * self.BLOCK**2, 1)
+            x = self.norm(x, gamma, beta)
+            # (tanh(x) + 1) / 2 = sigmoid(2 x), and MindSpore's tanh on a CPU is off by up to 1e-4
+            x = ops.sigmoid(x * 2.0 if self.tanh else x)
+        return self.enlarged(x) if self.blocks else x
 
 
 class StyleTransferNetwork(nn.Cell):
@@ -89,6 +114,10 @@ class StyleTransferNetwork(nn.Cell):
     All numbers of channels but the 3 are multiplied by `network_options.width`. `heads` maps the embedding to all
     gammas, then all betas, in the order of the layers above (1,379 of each at width 1).
 
+    With `ends: half` no layer works at full size. This differs from the paper, for speed: contract1 (7x7, 3 to 64
+    channels) and contract2 (3x3, 64 to 128) halve the size, there is no contract3, `finish` (3x3, 64 to 64) stands in
+    the place of upsample2, and the output is 5x5, to blocks of 2x2 pixels.
+
     Args:
         network_options: `src.sections.NetworkConfig`.
 
@@ -101,17 +130,24 @@ class StyleTransferNetwork(nn.Cell):
         c1, c2, c3 = layer_channels(network_options.width)
         self.tanh = network_options.output == "tanh"
         self.half_offsets = network_options.half_offsets
-        self.contract1 = ContractLayer(3, c1, 9, 1, network_options)
-        self.contract2 = ContractLayer(c1, c2, 3, 2, network_options)
-        self.contract3 = ContractLayer(c2, c3, 3, 2, network_options)
+        full = network_options.ends == "full"
+        if full:
+            self.contract1 = ContractLayer(3, c1, 9, 1, network_options)
+            self.contract2 = ContractLayer(c1, c2, 3, 2, network_options)
+            self.contract3 = ContractLayer(c2, c3, 3, 2, network_options)
+        else:
+            self.contract1 = ContractLayer(3, c2, 7, 2, network_options)
+            self.contract2 = ContractLayer(c2, c3, 3, 2, network_options)
+            self.contract3 = None
         self.residual1 = ResidualBlock(c3, network_options)
         self.residual2 = ResidualBlock(c3, network_options)
         self.residual3 = ResidualBlock(c3, network_options)
         self.residual4 = ResidualBlock(c3, network_options)
         self.residual5 = ResidualBlock(c3, network_options)
-        self.upsample1 = UpsamplingLayer(c3, c2, network_options)
-        self.upsample2 = UpsamplingLayer(c2, c1, network_options)
-        self.output = OutputLayer(c1, network_options)
+        self.upsample1 = StyledLayer(c3, c2, network_options)
+        self.upsample2 = StyledLayer(c2, c1, network_options) if full else None
+        self.finish = None if full else StyledLayer(c2, c2, network_options, enlarge=False)
+        self.output = OutputLayer(c1 if full else c2, network_options)
         self.embedding_dim = embedding_size(network_options)
         self.bounds = [0]
         for size in conditional_channels(network_options):
@@ -145,14 +181,19 @@ class StyleTransferNetwork(nn.Cell):
         """
         p = self.style_parameters(embedding)
         x = content * 2.0 - 1.0 if self.tanh else content
-        x = self.contract3(self.contract2(self.contract1(x)))
+        x = self.contract2(self.contract1(x))
+        if self.contract3 is not None:
+            x = self.contract3(x)
         x = self.residual1(x, p[0][0], p[0][1], p[1][0], p[1][1])
         x = self.residual2(x, p[2][0], p[2][1], p[3][0], p[3][1])
         x = self.residual3(x, p[4][0], p[4][1], p[5][0], p[5][1])
         x = self.residual4(x, p[6][0], p[6][1], p[7][0], p[7][1])
         x = self.residual5(x, p[8][0], p[8][1], p[9][0], p[9][1])
         x = self.upsample1(x, p[10][0], p[10][1])
-        x = self.upsample2(x, p[11][0], p[11][1])
+        if self.finish is None:
+            x = self.upsample2(x, p[11][0], p[11][1])
+        else:
+            x = self.finish(x, p[11][0], p[11][1])
         if self.output.norm is None:
             return self.output(x)
         return self.output(x, p[12][0], p[12][1])

@@ -33,9 +33,13 @@ class NetworkConfig(Options):
         "how convolutions of the style transfer network see past the border",
         choices=("reflect", "zero"),
     )
-    upsampling: str = option(
-        "nearest", "how the two upsampling convolutions enlarge by 2", choices=("nearest", "bilinear")
+    ends: str = option(
+        "full",
+        "size at which the first and the last layers of the style transfer network work: full as in the paper, or half "
+        "of the sides, where no layer has the full size and a pastiche takes two thirds of the time",
+        choices=("full", "half"),
     )
+    upsampling: str = option("nearest", "how upsampling convolutions enlarge by 2", choices=("nearest", "bilinear"))
     output: str = option(
         "sigmoid",
         "last activation; tanh makes the network work in [-1, 1] inside, sigmoid in [0, 1]; linear has none and no "

@@ -12,7 +12,8 @@ from src.images.files import to_image, to_network
 from src.memory import free_memory
 
 # How far a pixel of the pastiche sees: 4 (9x9) + 1 + 2 + 10 * 4 (3x3 convolutions at a quarter of the size) + 2 + 1 + 4
-# of the enlarging half, and 2 because the enlargements round
+# of the enlarging half, and 2 because the enlargements round. With `ends: half` 3 (7x7) + 2 + 40 + 2 + 2 + 4 (5x5 at
+# half of the sides), 2 for the enlargement and 1 for the block of the pixel itself, which is the same
 MARGIN = 56
 ALIGNMENT = 4
 SMALLEST_TILE = 2 * MARGIN + 16
