@@ -97,7 +97,10 @@ class Transfer(nn.Module):
             self.output = Layer(network, c1, 3, 9, affine=affine)
         else:
             self.finish = Layer(network, c2, c2, 3, affine=affine)
-            self.output = Layer(network, c2, 12, 5, affine=affine)
+            self.output = Layer(network, c2, 3, 9, affine=affine)
+            # the border is a reflection of the input, not of the enlarged picture
+            self.output.conv.padding = (0, 0)
+            self.border = "reflect" if network.padding == "reflect" else "constant"
         self.sizes = list(conditional_channels(network))
         self.heads = nn.Linear(network.embedding_dim, 2 * sum(self.sizes))
 
@@ -115,9 +118,8 @@ class Transfer(nn.Module):
             x = self.output(x, *style[-1])
         else:
             x = functional.relu(self.finish(x, *style[-2]))
-            x = self.output(x, *(values.repeat(1, 4) for values in style[-1]))
-            # pixel_shuffle has the pixels of a color beside each other, the network the colors of a pixel
-            x = functional.pixel_shuffle(x.unflatten(1, (4, 3)).transpose(1, 2).flatten(1, 2), 2)
+            x = functional.interpolate(functional.pad(x, (2,) * 4, mode=self.border), scale_factor=2)
+            x = self.output(x, *style[-1])
         return torch.sigmoid(2 * x if self.tanh else x)
 
     def enlarged(self, x):

@@ -14,9 +14,15 @@ from src.errors import UserError
 from src.models.compact_prediction import CompactPredictor, StatisticsPredictor, channel_statistics
 from src.models.factory import create_model
 from src.models.inception_v3 import InceptionV3
-from src.models.layers import BilinearConvolution, Convolution, ImageConvolution, UpsampledConvolution
+from src.models.layers import (
+    BilinearConvolution,
+    Convolution,
+    ImageConvolution,
+    UpsampledConvolution,
+    UpsampledImageConvolution,
+)
 from src.models.normalization import InstanceNorm
-from src.models.style_transfer import OutputLayer, StyleTransferNetwork
+from src.models.style_transfer import StyleTransferNetwork
 from src.models.vgg import VGG, DistilledVGG19, Pool
 from src.runtime import apply_precision
 from src.weights.loss_network import create_loss_network
@@ -86,6 +92,16 @@ def test_convolution_of_a_repeated_picture_is_that(padding, shape):
     assert np.abs(fast(ms.Tensor(x)).asnumpy() - expected).max() < 1e-5
 
 
+@pytest.mark.parametrize("padding", ["reflect", "zero"])
+def test_convolution_of_a_repeated_picture_to_pixels_is_that(padding):
+    x = random(2, 4, 6, 8)
+    fast = UpsampledImageConvolution(4, 3, 9, padding, bias=True)
+    fast.bias.set_data(ms.Tensor(random(3, seed=1)))
+    bordered = np.pad(x, ((0, 0), (0, 0), (2, 2), (2, 2)), "reflect" if padding == "reflect" else "constant")
+    for found, picture in zip(fast(ms.Tensor(x)).asnumpy(), bordered.repeat(2, 2).repeat(2, 3), strict=True):
+        assert np.abs(found - convolve(picture, fast.weight.asnumpy(), fast.bias.asnumpy(), 0)).max() < 1e-4
+
+
 def gradients(net, picture):
     """Of a weighted sum of net's output: by its input and by its weight."""
     weights = ms.Tensor(random(*net(ms.Tensor(picture)).shape, seed=3))
@@ -97,16 +113,24 @@ def gradients(net, picture):
     return of_input.asnumpy(), of_weights[0].asnumpy()
 
 
-@pytest.mark.parametrize("size", [3, 9])
-def test_convolutions_in_other_forms_have_the_gradients_of_plain_ones(size):
+@pytest.mark.parametrize(
+    "make, enlarged",
+    [
+        (lambda: ImageConvolution(4, 3, 9), 1),
+        (lambda: UpsampledConvolution(4, 3), 2),
+        # with zeros the border is the same before and after an enlargement
+        (lambda: UpsampledImageConvolution(4, 3, 9, "zero"), 2),
+    ],
+    ids=["image", "upsampled", "upsampled image"],
+)
+def test_convolutions_in_other_forms_have_the_gradients_of_plain_ones(make, enlarged):
     x = random(2, 4, 8, 12)
-    cell = ImageConvolution(4, 3, 9) if size == 9 else UpsampledConvolution(4, 3)
-    plain = Convolution(4, 3, size)
+    cell = make()
+    plain = Convolution(4, 3, cell.kernel_size, padding=cell.padding)
     plain.weight.set_data(cell.weight)
     ours, our_weights = gradients(cell, x)
-    theirs, their_weights = gradients(plain, x if size == 9 else x.repeat(2, 2).repeat(2, 3))
-    if size == 3:
-        theirs = theirs.reshape(2, 4, 8, 2, 12, 2).sum((3, 5))
+    theirs, their_weights = gradients(plain, x.repeat(enlarged, 2).repeat(enlarged, 3))
+    theirs = theirs.reshape(2, 4, 8, enlarged, 12, enlarged).sum((3, 5))
     assert np.abs(ours - theirs).max() < 1e-4
     assert np.abs(our_weights - their_weights).max() < 1e-3 * np.abs(their_weights).max()
 
@@ -157,21 +181,6 @@ def test_half_ends_have_no_layer_at_full_size():
         x = layer(x, *[ms.Tensor(random(1, 3 if layer is transfer.output else 16))] * 2) if shapes[1:] else layer(x)
         shapes.append(x.shape[1:])
     assert shapes == [(16, 16, 24), (32, 8, 12), (16, 16, 24), (16, 16, 24), (3, 32, 48)]
-
-
-def test_half_ends_make_each_pixel_of_a_block_from_its_own_kernel():
-    """The definition: a 5x5 convolution for each of the four, normalised each by itself, then put in its place."""
-    layer = OutputLayer(4, network(ends="half"))
-    x, gamma, beta = random(2, 4, 8, 10), random(2, 3, seed=1), random(2, 3, seed=2)
-    found = layer(ms.Tensor(x), ms.Tensor(gamma), ms.Tensor(beta)).asnumpy()
-    assert found.shape == (2, 3, 16, 20)
-    weight = layer.conv.weight.asnumpy()
-    for image in range(2):
-        for pixel, (row, column) in enumerate(np.ndindex(2, 2)):
-            own = convolve(x[image], weight[3 * pixel : 3 * pixel + 3], np.zeros(3), 2, "reflect")
-            own = (own - own.mean((1, 2), keepdims=True)) / np.sqrt(own.var((1, 2), keepdims=True) + 1e-5)
-            own = own * gamma[image, :, None, None] + beta[image, :, None, None]
-            assert np.abs(found[image, :, row::2, column::2] - 1 / (1 + np.exp(-own))).max() < 1e-5
 
 
 @pytest.mark.parametrize("side", [32, 65])

@@ -4,7 +4,13 @@ import numpy as np
 from onnx import TensorProto
 
 from src.deploy.onnx_emit import emit
-from src.models.layers import BilinearConvolution, Convolution, ImageConvolution, UpsampledConvolution
+from src.models.layers import (
+    BilinearConvolution,
+    Convolution,
+    ImageConvolution,
+    UpsampledConvolution,
+    UpsampledImageConvolution,
+)
 from src.models.normalization import EPSILON, InstanceNorm, SharedNorm
 from src.models.style_transfer import (
     RESIDUAL_BLOCKS,
@@ -73,6 +79,18 @@ def _upsampled_convolution(cell: UpsampledConvolution, graph, x):
 
 
 @emit.register
+def _upsampled_image_convolution(cell: UpsampledImageConvolution, graph, x):
+    border = cell.window // 2
+    if cell.mirror is not None:
+        x, border = graph.add("Pad", x, np.array([0, 0, border, border] * 2, np.int64), mode="reflect"), 0
+    (o, i), k = cell.weight.shape[:2], cell.window
+    weight = (cell.weight.asnumpy().reshape(o * i, -1) @ cell.place.asnumpy()).reshape(o, i, 4, k, k)
+    weight = weight.transpose(2, 0, 1, 3, 4).reshape(4 * o, i, k, k)
+    x = graph.add("Conv", x, graph.constant(weight, cell.weight.name), pads=[border] * 4)
+    return _bias(cell, graph, graph.add("DepthToSpace", x, blocksize=2, mode="DCR"))
+
+
+@emit.register
 def _bilinear_convolution(cell: BilinearConvolution, graph, x):
     return _convolution(cell, graph, _resize(graph, x, mode="linear"))
 
@@ -124,13 +142,11 @@ def _styled(cell: StyledLayer, graph, x, style):
 @emit.register
 def _output(cell: OutputLayer, graph, x, style):
     x = emit(cell.conv, graph, x)
-    if cell.norm is not None:
-        if cell.blocks:
-            style = [graph.add("Concat", *[values] * cell.BLOCK**2, axis=1) for values in style]
-        x = emit(cell.norm, graph, x, *style)
-        # (tanh(x) + 1) / 2, in one operator
-        x = graph.add("Sigmoid", graph.add("Mul", x, 2.0) if cell.tanh else x)
-    return graph.add("DepthToSpace", x, blocksize=cell.BLOCK, mode="DCR") if cell.blocks else x
+    if cell.norm is None:
+        return x
+    x = emit(cell.norm, graph, x, *style)
+    # (tanh(x) + 1) / 2, in one operator
+    return graph.add("Sigmoid", graph.add("Mul", x, 2.0) if cell.tanh else x)
 
 
 @emit.register

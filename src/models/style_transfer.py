@@ -3,7 +3,13 @@
 import mindspore as ms
 from mindspore import nn, ops
 
-from src.models.layers import BilinearConvolution, Convolution, ImageConvolution, UpsampledConvolution
+from src.models.layers import (
+    BilinearConvolution,
+    Convolution,
+    ImageConvolution,
+    UpsampledConvolution,
+    UpsampledImageConvolution,
+)
 from src.models.normalization import InstanceNorm
 from src.models.shapes import RESIDUAL_BLOCKS, conditional_channels, embedding_size, layer_channels
 
@@ -55,42 +61,25 @@ class StyledLayer(nn.Cell):
 
 
 class OutputLayer(nn.Cell):
-    """Convolution to RGB. Unless the output is linear: conditional instance norm, and sigmoid or tanh to [0, 1].
+    """9x9 convolution to RGB. Unless the output is linear: conditional instance norm, and sigmoid or tanh to [0, 1].
 
-    At full size the convolution is 9x9. At half of the sides it is 5x5, and it makes the four pixels of a block of 2x2
-    at once, 12 channels: those of the upper left pixel first, then of the upper right, lower left and lower right one.
-    Each of the four is normalised by itself. So none of them can be brighter than its neighbours all over the picture.
+    With `ends: half` its input has half of the sides, and is enlarged by repetition before the convolution.
     """
-
-    BLOCK = 2
 
     def __init__(self, in_channels, network_options):
         super().__init__()
-        padding, bias = network_options.padding, network_options.conv_bias
-        self.blocks = network_options.ends == "half"
-        channels = 3 * self.BLOCK**2 if self.blocks else 3
-        if self.blocks:
-            self.conv = Convolution(in_channels, channels, 5, 1, padding, bias)
-        else:
-            self.conv = ImageConvolution(in_channels, channels, 9, padding, bias)
-        self.norm = None if network_options.output == "linear" else InstanceNorm(channels, network_options.norm_affine)
+        convolution = ImageConvolution if network_options.ends == "full" else UpsampledImageConvolution
+        self.conv = convolution(in_channels, 3, 9, network_options.padding, network_options.conv_bias)
+        self.norm = None if network_options.output == "linear" else InstanceNorm(3, network_options.norm_affine)
         self.tanh = network_options.output == "tanh"
-
-    def enlarged(self, x):
-        """x (N, 12, h, w) to the pixels of its blocks (N, 3, 2 h, 2 w)."""
-        n, _, h, w = x.shape
-        s = self.BLOCK
-        return x.reshape((n, s, s, 3, h, w)).transpose((0, 3, 4, 1, 5, 2)).reshape((n, 3, s * h, s * w))
 
     def construct(self, x, gamma=None, beta=None):
         x = self.conv(x)
-        if self.norm is not None:
-            if self.blocks:
-                gamma, beta = ops.concat((gamma,) * self.BLOCK**2, 1), ops.concat((beta,) * self.BLOCK**2, 1)
-            x = self.norm(x, gamma, beta)
-            # (tanh(x) + 1) / 2 = sigmoid(2 x), and MindSpore's tanh on a CPU is off by up to 1e-4
-            x = ops.sigmoid(x * 2.0 if self.tanh else x)
-        return self.enlarged(x) if self.blocks else x
+        if self.norm is None:
+            return x
+        x = self.norm(x, gamma, beta)
+        # (tanh(x) + 1) / 2 = sigmoid(2 x), and MindSpore's tanh on a CPU is off by up to 1e-4
+        return ops.sigmoid(x * 2.0 if self.tanh else x)
 
 
 class StyleTransferNetwork(nn.Cell):
@@ -114,9 +103,9 @@ class StyleTransferNetwork(nn.Cell):
     All numbers of channels but the 3 are multiplied by `network_options.width`. `heads` maps the embedding to all
     gammas, then all betas, in the order of the layers above (1,379 of each at width 1).
 
-    With `ends: half` no layer works at full size. This differs from the paper, for speed: contract1 (7x7, 3 to 64
-    channels) and contract2 (3x3, 64 to 128) halve the size, there is no contract3, `finish` (3x3, 64 to 64) stands in
-    the place of upsample2, and the output is 5x5, to blocks of 2x2 pixels.
+    With `ends: half` no layer but the pixels has the full size. This differs from the paper, for speed: contract1 (7x7,
+    3 to 64 channels) and contract2 (3x3, 64 to 128) halve the size, and there is no contract3. `finish` (3x3, 64 to 64)
+    stands in the place of upsample2 and leaves the second enlargement to the output layer.
 
     Args:
         network_options: `src.sections.NetworkConfig`.
