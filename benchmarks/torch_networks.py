@@ -99,7 +99,7 @@ class Transfer(nn.Module):
             self.finish = Layer(network, c2, c2, 3, affine=affine)
             self.output = Layer(network, c2, 3, 9, affine=affine)
             # the border is a reflection of the input, not of the enlarged picture
-            self.output.conv.padding = (0, 0)
+            self.output.conv.padding, self.output.conv.padding_mode = (0, 0), "zeros"
             self.border = "reflect" if network.padding == "reflect" else "constant"
         self.sizes = list(conditional_channels(network))
         self.heads = nn.Linear(network.embedding_dim, 2 * sum(self.sizes))

@@ -13,6 +13,7 @@ from benchmarks.soap import Soap  # noqa: E402
 from benchmarks.tiny import OPTIONS, write_all  # noqa: E402
 from benchmarks.torch_half import gram, reflect_pad  # noqa: E402
 from benchmarks.torch_losses import GridLoss, band_loss, color_loss, color_moments  # noqa: E402
+from benchmarks.torch_networks import Transfer  # noqa: E402
 from src.weights.native import read_checkpoint  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +47,24 @@ def test_the_padding_is_pytorchs_and_so_is_its_gradient(border):
     found, wanted = (torch.autograd.grad((y * weights).sum(), x)[0] for y in (reflect_pad(x, border), expected))
     torch.testing.assert_close(found, wanted)
     assert torch.autograd.gradcheck(lambda x: reflect_pad(x, border), (x,))
+
+
+@pytest.mark.parametrize("ends", ["full", "half"])
+def test_the_style_transfer_network_is_that_of_mindspore(ends):
+    import mindspore as ms
+
+    from src.config import defaults
+    from src.models.style_transfer import StyleTransferNetwork
+
+    network = defaults(network={"predictor": "compact", "width": 0.25, "ends": ends})["network"]
+    ours, theirs = StyleTransferNetwork(network), Transfer(network)
+    weights = {name: torch.from_numpy(p.asnumpy()) for name, p in ours.parameters_and_names()}
+    theirs.load_state_dict(weights)
+    rng = np.random.default_rng(0)
+    content, embedding = rng.random((2, 3, 32, 48)).astype(np.float32), rng.normal(size=(2, 100)).astype(np.float32)
+    expected = ours(ms.Tensor(content), ms.Tensor(embedding)).asnumpy()
+    found = theirs(torch.from_numpy(content), torch.from_numpy(embedding)).detach().numpy()
+    assert expected.std() > 0.1 and np.abs(found - expected).max() < 1e-4
 
 
 def test_gram_matrices_and_their_gradient():
