@@ -95,13 +95,14 @@ class Run:
         from src.data.dataset import PairedImages
         from src.runtime import setup
         from src.training.files import CheckpointFolder
-        from src.training.first_weights import weights_folder
+        from src.training.first_weights import check_same_network, weights_folder
         from src.weights.load import load_model
         from src.weights.loss_network import create_loss_network
         from src.weights.native import to_arrays
 
         runtime = setup(options.runtime)
         model = load_model(options.train.init_ckpt)
+        check_same_network(options.network, model.network, options.train.init_ckpt)
         loss_network = create_loss_network(options.loss, weights_folder(options.train))
         self.images = PairedImages(options.data, runtime.seed)
         self.options, self.network, self.arrays = options, model.network, to_arrays(model)

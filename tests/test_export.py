@@ -80,9 +80,12 @@ def test_onnx_of_every_transfer_network(padding, upsampling, output, norm_affine
     assert_agree(part, onnx_graph, tmp_path / "model.onnx", noise(1, 3, 36, 52), embedding)
 
 
-@pytest.mark.parametrize("output, norm_affine", [("sigmoid", False), ("tanh", True)])
-def test_onnx_of_a_transfer_network_with_half_ends(output, norm_affine, onnx_graph, runtime, tmp_path):
-    model = scattered_model(ends="half", output=output, norm_affine=norm_affine, conv_bias=norm_affine)
+@pytest.mark.parametrize(
+    "padding, output, norm_affine", [("reflect", "sigmoid", False), ("zero", "tanh", True), ("reflect", "linear", True)]
+)
+def test_onnx_of_a_transfer_network_with_half_ends(padding, output, norm_affine, onnx_graph, runtime, tmp_path):
+    shape = {"ends": "half", "padding": padding, "output": output}
+    model = scattered_model(**shape, norm_affine=norm_affine, conv_bias=norm_affine)
     embedding = np.random.default_rng(1).normal(size=(2, 100)).astype(np.float32)
     part = make_part(model, "transfer", free_batch=True)
     assert_agree(part, onnx_graph, tmp_path / "model.onnx", noise(2, 3, 36, 52), embedding)
@@ -103,8 +106,11 @@ def test_onnx_rounds_betas_as_the_published_network_does(onnx_graph, runtime, tm
     assert np.abs(onnx_graph.load(tmp_path / "without.onnx")(*arrays) - found).max() > 1e-5
 
 
-def test_onnx_for_tiles_is_the_transfer_network_where_its_statistics_are_the_image_s(onnx_graph, runtime, tmp_path):
-    model = scattered_model(norm_affine=True)
+@pytest.mark.parametrize("ends", ["full", "half"])
+def test_onnx_for_tiles_is_the_transfer_network_where_its_statistics_are_the_image_s(
+    ends, onnx_graph, runtime, tmp_path
+):
+    model = scattered_model(norm_affine=True, ends=ends)
     run = {}
     for part in ("transfer", "tiles"):
         onnx_graph.write(make_part(model, part), tmp_path / f"{part}.onnx")

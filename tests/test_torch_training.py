@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="needs requirements-benchmark.txt")
 from benchmarks import torch_losses  # noqa: E402
 from benchmarks.soap import Soap  # noqa: E402
 from benchmarks.tiny import OPTIONS, write_all  # noqa: E402
-from benchmarks.torch_half import gram, reflect_pad  # noqa: E402
+from benchmarks.torch_half import HalfTransfer, gram, reflect_pad  # noqa: E402
 from benchmarks.torch_losses import GridLoss, band_loss, color_loss, color_moments  # noqa: E402
 from benchmarks.torch_networks import Transfer  # noqa: E402
 from src.weights.native import read_checkpoint  # noqa: E402
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RECIPE = {
     **OPTIONS,
     "config_path": ROOT / "configs/compact_vgg16.yaml",
+    "ends": "full",
     "style_size": 48,
     "image_size": 48,
     "normalize_losses": "balanced",
@@ -65,6 +66,10 @@ def test_the_style_transfer_network_is_that_of_mindspore(ends):
     expected = ours(ms.Tensor(content), ms.Tensor(embedding)).asnumpy()
     found = theirs(torch.from_numpy(content), torch.from_numpy(embedding)).detach().numpy()
     assert expected.std() > 0.1 and np.abs(found - expected).max() < 1e-4
+    half = HalfTransfer(network)
+    half.load_state_dict(weights)
+    found = half(torch.from_numpy(content), torch.from_numpy(embedding)).detach().numpy()
+    assert np.sqrt(np.square(found - expected).mean()) < 0.02
 
 
 def test_gram_matrices_and_their_gradient():

@@ -1,9 +1,9 @@
 """Eight-bit convolutions in an exported style transfer network, calibrated on pictures; needs no MindSpore.
 
 `onnxruntime.quantization` writes QuantizeLinear and DequantizeLinear pairs, which ONNX Runtime and OpenVINO read.
-Weights have a scale for each channel, activations a scale for each tensor. The convolutions at a half and a quarter of
-the size are quantized; they are three quarters of the arithmetic. The first convolution and those that make pixels stay
-in float32, because their errors are visible.
+Weights have a scale for each channel, activations a scale for each tensor. The convolutions of the
+contracting layers but the first, and of the residual blocks, are quantized; they are three quarters of the arithmetic.
+The first convolution and those after the residual blocks stay in float32, because their errors are visible.
 """
 
 import logging

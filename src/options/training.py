@@ -39,7 +39,11 @@ class NetworkConfig(Options):
         "of the sides, where no layer has the full size and a pastiche takes two thirds of the time",
         choices=("full", "half"),
     )
-    upsampling: str = option("nearest", "how upsampling convolutions enlarge by 2", choices=("nearest", "bilinear"))
+    upsampling: str = option(
+        "nearest",
+        "how upsampling convolutions enlarge by 2 (the last layer of half ends repeats)",
+        choices=("nearest", "bilinear"),
+    )
     output: str = option(
         "sigmoid",
         "last activation; tanh makes the network work in [-1, 1] inside, sigmoid in [0, 1]; linear has none and no "
